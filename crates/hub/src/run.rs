@@ -148,6 +148,11 @@ async fn with_store(
         .tracker
         .spawn(log.clone().run(writing.cancel.clone()));
     bus.log(LogEntry::new(plugs::now(), LogKind::Hub, "the hub started"));
+    work.tracker.spawn(report_damage(
+        store.clone(),
+        bus.clone(),
+        work.cancel.clone(),
+    ));
     let recorder = Recorder::start(
         store.clone(),
         waiting,
@@ -167,6 +172,13 @@ async fn with_store(
         .end(WRITE_TIMEOUT, "the tasks that write history")
         .await;
     result
+}
+
+/// Logs damage of the database as it is found.
+async fn report_damage(store: Arc<dyn Store>, bus: EventBus, cancel: CancellationToken) {
+    while let Some(damage) = cancel.run_until_cancelled(store.next_damage()).await {
+        bus.problem("database", None, false, damage.sentence());
+    }
 }
 
 /// Serves requests until the hub stops.

@@ -440,6 +440,11 @@ pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogSt
         Vec::new()
     }
 
+    /// Waits for damage that was found by this program and not returned yet.
+    async fn next_damage(&self) -> DatabaseDamage {
+        std::future::pending().await
+    }
+
     /// Begins a whole and consistent copy, while everything goes on.
     async fn backup(&self) -> Result<Backup, StoreError>;
 }

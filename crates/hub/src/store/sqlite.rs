@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::DatabaseDamage;
 use async_trait::async_trait;
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, mpsc};
 
 use super::{Backup, Retention, Store, StoreError, StoreInfo};
 use database::{QueryError, READ, SqliteDatabase, WRITTEN};
@@ -68,6 +68,9 @@ pub struct Sqlite {
     /// Number of replacements.
     replaced: AtomicU32,
     damage: Mutex<Vec<DatabaseDamage>>,
+    /// Damage that was found since the store is open, for [`Store::next_damage`].
+    found: mpsc::UnboundedSender<DatabaseDamage>,
+    unreported: tokio::sync::Mutex<mpsc::UnboundedReceiver<DatabaseDamage>>,
 }
 
 impl Sqlite {
@@ -91,6 +94,10 @@ impl Sqlite {
         let path = open::resolve(path)?;
         let (database, set_aside) = open::open(&path).await?;
         let damage = damage::load(&database).await;
+        let (found, unreported) = mpsc::unbounded_channel();
+        if let (Some(_), Some(newest)) = (&set_aside, damage.last()) {
+            let _ = found.send(newest.clone());
+        }
         Ok(OpenedStore {
             set_aside,
             read_only: database.is_read_only(),
@@ -99,6 +106,8 @@ impl Sqlite {
                 retention,
                 replaced: AtomicU32::new(0),
                 damage: Mutex::new(damage),
+                found,
+                unreported: unreported.into(),
                 database: RwLock::new(Arc::new(database)),
             },
         })
@@ -111,6 +120,8 @@ impl Sqlite {
 
     /// Adds damage that was found outside of the file.
     pub fn note_damage(&self, damage: DatabaseDamage) {
+        // The receiver lives as long as the store.
+        let _ = self.found.send(damage.clone());
         self.damages().push(damage);
     }
 
@@ -197,6 +208,14 @@ impl Store for Sqlite {
         let mut damages = self.damages();
         damages.retain(|damage| damage.kept_as.is_none() || damage::is_kept(&self.path, damage));
         damages.clone()
+    }
+
+    async fn next_damage(&self) -> DatabaseDamage {
+        match self.unreported.lock().await.recv().await {
+            Some(damage) => damage,
+            // The store has the sender.
+            None => std::future::pending().await,
+        }
     }
 
     async fn backup(&self) -> Result<Backup, StoreError> {

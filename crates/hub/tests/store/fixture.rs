@@ -125,7 +125,7 @@ pub fn record(number: u8) -> PlugRecord {
         power_on: Some(PowerOn::Last),
         often_unplugged: true,
         relay: Some(RelayState::On),
-        relay_since: None,
+        relay_since: Some(t("2026-11-22T12:30:00.5Z")),
         adopted: t("2026-11-22T12:00:00.123Z"),
         seen: t("2026-11-22T13:00:00Z"),
         revision: 1,

@@ -77,8 +77,11 @@ const HISTORY: [(&str, &str); 3] = [
          WHERE plug = ?1 AND at_ms >= ?2 * 1000 AND at_ms < ?3 * 1000",
     ),
 ];
-const OFTEN_UNPLUGGED: &str = "UPDATE plugs SET often_unplugged = 1 \
-    WHERE mac IN (SELECT mac FROM damaged.plugs WHERE often_unplugged = 1)";
+/// Statements that copy one plug's columns of later releases, which a file of an earlier one does not have.
+const LATER_COLUMNS: [&str; 2] = [
+    "UPDATE plugs SET relay_since_ms = (SELECT relay_since_ms FROM damaged.plugs WHERE mac = ?1) WHERE mac = ?1",
+    "UPDATE plugs SET often_unplugged = (SELECT often_unplugged FROM damaged.plugs WHERE mac = ?1) WHERE mac = ?1",
+];
 
 /// Copies what can be read. Returns what cannot; it stays in the file that was set aside.
 pub(super) async fn rescue(damaged: &Path, database: &SqliteDatabase) -> Vec<LostRows> {
@@ -128,9 +131,24 @@ async fn copy_tables(connection: &mut SqliteConnection) -> Vec<LostRows> {
             });
         }
     }
-    // A file of an earlier version has no such column.
-    let _ = sqlx::query(OFTEN_UNPLUGGED).execute(&mut *connection).await;
+    if let Err(error) = copy_later_columns(connection).await {
+        tracing::warn!(%error, "details of the plugs cannot be copied");
+    }
     all_lost
+}
+
+async fn copy_later_columns(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let plugs = sqlx::query_scalar("SELECT mac FROM plugs");
+    let plugs: Vec<String> = plugs.fetch_all(&mut *connection).await?;
+    for sql in LATER_COLUMNS {
+        for plug in &plugs {
+            let copied = sqlx::query(sql).bind(plug).execute(&mut *connection);
+            if let Err(error) = copied.await {
+                tracing::debug!(plug, %error, "a detail cannot be copied");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Copies a table row by row. Returns the number of rows that were copied, and of those that were not; `None` if that is unknown.
