@@ -61,8 +61,8 @@ pub use plug::{FoundPlug, Metering, PlugSettings, PlugView, PowerOn};
 pub use plugs::{RelayCommand, Switched};
 pub use requests::{
     AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, EnergyRequest, GroupRelay,
-    HistoryRequest, ImportResponse, RelayProblem, ReplaceRequest, SwitchRequest, SwitchResponse,
-    VersionResponse,
+    HistoryRequest, ImportResponse, MAX_IMPORT_BYTES, RelayProblem, ReplaceRequest, SwitchRequest,
+    SwitchResponse, VersionResponse,
 };
 pub use rule::{Rule, RuleKind, TestPulse};
 pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, When};

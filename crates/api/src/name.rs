@@ -52,6 +52,10 @@ impl Name {
                 "a name cannot begin or end with a space".to_owned()
             }
             Ok(_) if !is_visible(name) => "a name needs a visible character".to_owned(),
+            // In a sentence they would reverse the words after it.
+            Ok(_) if name.contains(['\u{202d}', '\u{202e}']) => {
+                "a name cannot have characters that override the direction of the text".to_owned()
+            }
             Ok(_) if name.starts_with('-') => {
                 "a name cannot begin with a hyphen, as options do".to_owned()
             }
@@ -121,6 +125,8 @@ mod tests {
             "\u{ad}",
             "\u{202e}",
             "\u{e0020}",
+            "lamp\u{202e}pmal",
+            "\u{202d}lamp",
         ] {
             assert!(Name::check_new(name).is_err(), "{name:?}");
         }

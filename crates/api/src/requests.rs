@@ -120,6 +120,9 @@ pub struct ReplaceRequest {
     pub by: Mac,
 }
 
+/// Maximum size of an imported file, in bytes.
+pub const MAX_IMPORT_BYTES: usize = 128 * 1024 * 1024;
+
 /// Result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImportResponse {

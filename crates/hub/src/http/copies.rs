@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use api::{ImportResponse, Moment, RequestError};
+use api::{ImportResponse, MAX_IMPORT_BYTES, Moment, RequestError};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -23,8 +23,6 @@ use super::query::Params;
 use super::{Api, attachment};
 use crate::store::csv;
 
-/// Maximum size of an imported file, in bytes.
-const MAX_FILE_LEN: usize = 128 * 1024 * 1024;
 /// Maximum length of one of its lines, in bytes. The reader copies a line several times.
 const MAX_LINE_LEN: usize = 4_096;
 /// Maximum time for an imported file to arrive.
@@ -108,7 +106,7 @@ async fn import(
     }
     let _turn = api.turn()?;
     let body = request.into_body();
-    let pieces = body::read_within(FILE_TIMEOUT, body, MAX_FILE_LEN, MAX_LINE_LEN).await?;
+    let pieces = body::read_within(FILE_TIMEOUT, body, MAX_IMPORT_BYTES, MAX_LINE_LEN).await?;
     let reader = PieceReader(pieces.into());
     let imported = csv::import(&**api.hub.store(), plug, reader, plugs::now()).await;
     let imported = imported.map_err(|error| RequestError::from(&error))?;

@@ -3,11 +3,12 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use api::MAX_IMPORT_BYTES;
 use api::client::{Client, Download};
 use hiflying::Mac;
 use serde_json::json;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::commands::moment::{self, PastMoment};
 use crate::context::Context;
@@ -95,9 +96,16 @@ pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
 pub(super) async fn import(context: &Context, args: &HubImportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let name = args.file.display().to_string();
-    let text = tokio::fs::read(&args.file)
+    let text = read(&args.file)
         .await
         .map_err(|error| Failure::usage(format!("{name} cannot be read")).caused_by(&error))?;
+    if text.len() > MAX_IMPORT_BYTES {
+        let megabytes = MAX_IMPORT_BYTES / (1024 * 1024);
+        let message = format!("{name} has more than {megabytes} MB");
+        return Err(
+            Failure::usage(message).hint("split the file; each part begins with the first line")
+        );
+    }
     let plug = adopted(context, &hub, &args.plug).await?;
     let imported = hub
         .import(plug, text)
@@ -112,6 +120,15 @@ pub(super) async fn import(context: &Context, args: &HubImportArgs) -> Outcome {
             .data(format_args!("{rows} rows, {new} of them new"))?;
     }
     Ok(Exit::DONE)
+}
+
+/// Reads a file, but little more than what can be imported of one that does not end.
+async fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let limit = u64::try_from(MAX_IMPORT_BYTES).unwrap_or(u64::MAX);
+    let mut file = File::open(path).await?.take(limit.saturating_add(1));
+    file.read_to_end(&mut text).await?;
+    Ok(text)
 }
 
 async fn adopted(context: &Context, hub: &Client, plug: &Target) -> Result<Mac, Failure> {
