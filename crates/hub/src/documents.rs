@@ -2,6 +2,7 @@
 //!
 //! A [`Repository`] keeps documents of one kind. The functions here check what a document refers to, and publish every change.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::{
@@ -10,7 +11,7 @@ use api::{
 };
 use hiflying::Mac;
 use plugs::Capability;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::automation::run_state::{RunState, schedule_status};
 use crate::hub::Hub;
@@ -88,7 +89,7 @@ impl Hub {
         let stored = T::repository(self).replace(id, body, if_match).await?;
         self.publish_document(&stored);
         if stored.revision != before.revision {
-            self.log_document(&stored, "was changed");
+            self.log_document(&stored, &changes(&before.body, &stored.body));
         }
         Ok(stored)
     }
@@ -161,6 +162,39 @@ impl Hub {
                 .hint("adopt it first; `GET /api/v1/plugs` lists those that are")),
         }
     }
+}
+
+/// Returns the difference between two versions of a document, in words.
+fn changes<T: Document>(before: &T, after: &T) -> String {
+    let fields = |body: &T| match serde_json::to_value(body) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    let (old, new) = (fields(before), fields(after));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let changed = names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name));
+    let (mut words, mut others) = (Vec::new(), Vec::new());
+    for name in changed {
+        match (name.as_str(), new.get(name)) {
+            ("name", _) => words.push(format!(
+                "was called \u{2018}{}\u{2019} before",
+                before.name()
+            )),
+            ("enabled", Some(Value::Bool(true))) => words.push("was enabled".to_owned()),
+            ("enabled", Some(Value::Bool(false))) => words.push("was disabled".to_owned()),
+            _ => others.push(name.replace('_', " ")),
+        }
+    }
+    if !others.is_empty() || words.is_empty() {
+        let others = match others.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", others.join(", ")),
+        };
+        words.push(format!("was changed{others}"));
+    }
+    words.join(", ")
 }
 
 impl HubDocument for Group {

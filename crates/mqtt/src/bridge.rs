@@ -31,6 +31,10 @@ use crate::status::{ConnectionPhase, Counters, SharedStatus, metrics};
 
 /// Maximum number of commands that have failed and whose targets are not corrected yet.
 const MAX_FAILED: usize = 1_024;
+/// Name of MQTT in problems.
+const PART: &str = "mqtt";
+/// Minimum interval between entries of the log about outages.
+const OUTAGE_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// A connection that ends sooner, without a reason, may be that of another client with the same client id.
 const SHORT_CONNECTION: Duration = Duration::from_secs(30);
 
@@ -99,6 +103,7 @@ impl Guest for MqttBridge {
             corrections,
             backoff: Backoff::default(),
             last_error: None,
+            outage: OutageLog::default(),
         };
         let reading = cancel.run_until_cancelled(self.firmware.run(&hub));
         tokio::join!(executing, reading, keeping.run(&cancel));
@@ -130,6 +135,7 @@ struct BridgeTask<'a> {
     backoff: Backoff,
     /// The error that was logged last, so that a broker that is away for a day is one line.
     last_error: Option<MqttError>,
+    outage: OutageLog,
 }
 
 impl BridgeTask<'_> {
@@ -195,6 +201,10 @@ impl BridgeTask<'_> {
             tracing::warn!("{warning}");
         }
         self.last_error = None;
+        if self.outage.ends() {
+            let message = format!("the MQTT broker {broker} is connected again");
+            self.hub.bus().problem(PART, None, true, message);
+        }
         // What failed before is published with everything else.
         while self.corrections.try_recv().is_ok() {}
         let context = BridgeContext {
@@ -263,7 +273,37 @@ impl BridgeTask<'_> {
             status.error = Some(error.to_string());
             status.hint = hint;
         });
+        if self.outage.is_due(Instant::now()) {
+            let message = format!("no connection to the MQTT broker {broker}: {error}");
+            self.hub.bus().problem(PART, None, false, message);
+        }
         self.last_error = Some(error);
+    }
+}
+
+/// Decides which outages are logged: those of a broker that comes and goes do not fill the log.
+#[derive(Debug, Default)]
+struct OutageLog {
+    /// Time at which the last outage was logged.
+    logged: Option<Instant>,
+    is_logged: bool,
+}
+
+impl OutageLog {
+    /// Returns true if the present outage is to be logged.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_early = |logged: Instant| now.duration_since(logged) < OUTAGE_LOG_INTERVAL;
+        if self.is_logged || self.logged.is_some_and(is_early) {
+            return false;
+        }
+        self.is_logged = true;
+        self.logged = Some(now);
+        true
+    }
+
+    /// Ends the outage. Returns true if it was logged.
+    fn ends(&mut self) -> bool {
+        std::mem::take(&mut self.is_logged)
     }
 }
 
@@ -272,4 +312,24 @@ fn reachable_url(url: &str, host: IpAddr) -> Option<String> {
     let (scheme, address) = url.split_once("://")?;
     let port = address.parse::<SocketAddr>().ok()?.port();
     Some(format!("{scheme}://{}", SocketAddr::new(host, port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_logged_once_and_not_each_of_many() {
+        let (mut outage, start) = (OutageLog::default(), Instant::now());
+        assert!(!outage.ends());
+        assert!(outage.is_due(start));
+        assert!(!outage.is_due(start + OUTAGE_LOG_INTERVAL * 100));
+        assert!(outage.ends());
+        // The next one soon after is logged when it lasts.
+        let soon = start + OUTAGE_LOG_INTERVAL / 2;
+        assert!(!outage.is_due(soon) && !outage.ends());
+        assert!(!outage.is_due(soon));
+        assert!(outage.is_due(start + OUTAGE_LOG_INTERVAL));
+        assert!(outage.ends() && !outage.ends());
+    }
 }

@@ -7,11 +7,10 @@ mod log;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::{Cause, Event, LogKind, MeterEvent, Metering, Period, PlugView, to_millisecond};
 use hiflying::Mac;
-use jiff::Timestamp;
 use plugs::net::PlugHandle;
 use plugs::{FamilyId, Plug, Reading, RelayState};
 use tokio::sync::Notify;
@@ -55,6 +54,8 @@ struct EntryState {
     presence: Availability,
     /// Time at which it was last heard from its assumed address.
     heard_here: Option<Instant>,
+    /// Time at which it was last heard by this hub.
+    heard: Option<Instant>,
     /// `true` if another plug has its address, so that nothing must be sent there.
     is_displaced: bool,
     relay: RelayHistory,
@@ -112,6 +113,7 @@ impl RegistryEntry {
                 lifetime: new.energy.map_or_else(Lifetime::default, Lifetime::resume),
                 presence: Availability::new(now, seed),
                 heard_here: None,
+                heard: None,
                 is_displaced: false,
                 relay: RelayHistory::new(),
                 is_unsaved: false,
@@ -217,7 +219,7 @@ impl RegistryEntry {
     pub(super) fn sighted(&self, now: Instant, plug: &Plug, timing: PresenceTiming) -> bool {
         let mut state = self.state();
         let before = (state.record.clone(), state.res.clone(), state.extra.clone());
-        let (turn, seen) = (state.presence.heard(now, timing), state.record.seen);
+        let (turn, away) = (state.presence.heard(now, timing), state.heard(now));
         state.locate(now, plug.address, timing);
         state.record.seen = plug.seen;
         if plug.family == self.family {
@@ -237,7 +239,7 @@ impl RegistryEntry {
                 &format!("has the address {to} now, before it was {from}"),
             );
         }
-        self.turn(&state, turn, seen);
+        self.turn(&state, turn, away);
         let seen = state.record.seen;
         let has_changed = PlugRecord { seen, ..before.0 } != state.record;
         if has_changed || before.1 != state.res || before.2 != state.extra {
@@ -263,10 +265,10 @@ impl RegistryEntry {
     /// Records that it replied over its connection.
     pub(super) fn answered(&self, now: Instant, timing: PresenceTiming) {
         let mut state = self.state();
-        let (turn, seen) = (state.presence.heard(now, timing), state.record.seen);
+        let (turn, away) = (state.presence.heard(now, timing), state.heard(now));
         state.heard_here = Some(now);
         state.record.seen = plugs::now();
-        self.turn(&state, turn, seen);
+        self.turn(&state, turn, away);
         if turn.is_some() {
             self.turned.notify_one();
         }
@@ -315,7 +317,7 @@ impl RegistryEntry {
         if turn.is_some() {
             state.is_unsaved = true;
             state.relay.gone();
-            self.turn(&state, turn, state.record.seen);
+            self.turn(&state, turn, Duration::ZERO);
             self.turned.notify_one();
         }
         ask.then_some(state.record.address)
@@ -333,8 +335,8 @@ impl RegistryEntry {
         }
     }
 
-    /// Publishes a change of its availability; `seen` is the time of the report before.
-    fn turn(&self, state: &EntryState, turn: Option<AvailabilityChange>, seen: Timestamp) {
+    /// Publishes a change of its availability; `away` is the time since the report before, if there is one now.
+    fn turn(&self, state: &EntryState, turn: Option<AvailabilityChange>, away: Duration) {
         let (name, address) = (state.record.name.as_deref(), state.record.address);
         match turn {
             Some(AvailabilityChange::Gone) => {
@@ -345,7 +347,6 @@ impl RegistryEntry {
             }
             Some(AvailabilityChange::Back) => {
                 tracing::info!(plug = %self.mac, name, %address, "a plug is back");
-                let away = plugs::now().duration_since(seen).unsigned_abs();
                 let away = api::text::lasting(away);
                 self.log(
                     state,
@@ -405,6 +406,15 @@ impl RegistryEntry {
 }
 
 impl EntryState {
+    /// Records that the plug was heard. Returns the time since it was heard before, which a clock that is set does not change while
+    /// the hub runs.
+    fn heard(&mut self, now: Instant) -> Duration {
+        match self.heard.replace(now) {
+            Some(before) => now.saturating_duration_since(before),
+            None => plugs::now().duration_since(self.record.seen).unsigned_abs(),
+        }
+    }
+
     /// Sets the plug's assumed address to `address`, unless the plug was just heard from the present one.
     fn locate(&mut self, now: Instant, address: Ipv4Addr, timing: PresenceTiming) {
         let was_just_here = !self.is_displaced

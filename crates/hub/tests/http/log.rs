@@ -105,6 +105,58 @@ fn what_happened_is_there_newest_first_and_with_its_cause() {
 }
 
 #[test]
+fn edits_say_what_has_changed() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let house = House::open().await;
+        house.adopt(1).await;
+        let path = format!("/api/v1/plugs/{}", hex(1));
+        for change in [
+            json!({"name": "lamp", "room": "hall"}),
+            json!({"metering": "5s", "power_on": "last"}),
+            json!({"room": null, "metering": "off", "often_unplugged": true}),
+            json!({"name": "light"}),
+            json!({"name": "light"}),
+        ] {
+            let edited = house.ask(with(Method::PATCH, &path, change)).await;
+            edited.expect(200);
+        }
+        let schedule =
+            json!({"name": "dusk", "targets": [mac(1)], "action": "on", "when": {"at": "07:00"}});
+        let schedule = house.post("/api/v1/schedules", schedule).await.expect(201);
+        let path = format!("/api/v1/schedules/{}", schedule["id"].as_str().unwrap());
+        for change in [
+            json!({"enabled": false}),
+            json!({"name": "dawn", "enabled": true}),
+            json!({"when": {"at": "08:00"}, "catch_up": "10m"}),
+            json!({"enabled": true}),
+        ] {
+            let edited = house.ask(with(Method::PATCH, &path, change)).await;
+            edited.expect(200);
+        }
+        let all = log(&house, "?kinds=plug,schedule").await;
+        let mut texts = texts(&all);
+        texts.reverse();
+        let named = format!("{} is called lamp now", mac(1));
+        let in_room = format!("{} is in the room hall now", mac(1));
+        let expected = [
+            &named,
+            &in_room,
+            "lamp is metered every 5s now, is turned as before after an outage now",
+            "lamp is in no room now, is not metered any more, counts as often unplugged now",
+            "lamp is called light now",
+            "the schedule ‘dusk’ was created",
+            "the schedule ‘dusk’ was disabled",
+            "the schedule ‘dawn’ was enabled, was called ‘dusk’ before",
+            "the schedule ‘dawn’ was changed (catch up, when)",
+        ];
+        assert_eq!(texts[1..], expected);
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
 fn a_relay_that_conducts_while_it_is_off_is_a_problem_until_it_ends() {
     in_network(async {
         let plugs = Plugs::start(vec![plug(1, &["welded-relay"])]).await;

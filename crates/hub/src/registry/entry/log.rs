@@ -1,12 +1,45 @@
 //! The entries of the log about one plug, and the state that they depend on.
 
-use api::{Cause, LogEntry, LogKind};
+use api::{Cause, LogEntry, LogKind, Metering, PowerOn};
 use plugs::net::ContactError;
 use plugs::{Reading, RelayState};
 
 use super::super::relay_history::RelayMove;
 use super::{EntryState, RegistryEntry};
 use crate::store::PlugRecord;
+
+/// Returns the difference between the settings of two records of a plug, in words; a new name is no setting.
+fn changed_settings(before: &PlugRecord, after: &PlugRecord) -> Vec<String> {
+    let mut words = Vec::new();
+    if before.room != after.room {
+        words.push(match &after.room {
+            Some(room) => format!("is in the room {room} now"),
+            None => "is in no room now".to_owned(),
+        });
+    }
+    if before.metering != after.metering {
+        words.push(match after.metering {
+            Some(Metering::Every(period)) => format!("is metered every {period} now"),
+            Some(Metering::Off) => "is not metered any more".to_owned(),
+            None => "is metered at the hub's interval now".to_owned(),
+        });
+    }
+    if before.power_on != after.power_on {
+        words.push(match after.power_on {
+            Some(PowerOn::On) => "is turned on after an outage now".to_owned(),
+            Some(PowerOn::Off) => "is turned off after an outage now".to_owned(),
+            Some(PowerOn::Last) => "is turned as before after an outage now".to_owned(),
+            None => "is left as it is after an outage now".to_owned(),
+        });
+    }
+    if before.often_unplugged != after.often_unplugged {
+        words.push(match after.often_unplugged {
+            true => "counts as often unplugged now".to_owned(),
+            false => "does not count as often unplugged any more".to_owned(),
+        });
+    }
+    words
+}
 
 impl RegistryEntry {
     /// Logs something about the plug.
@@ -75,9 +108,9 @@ impl RegistryEntry {
             };
             self.log(state, LogKind::Plug, &what);
         }
-        let rest = |record: &PlugRecord| (record.room.clone(), record.metering, record.power_on);
-        if rest(before) != rest(after) {
-            self.log(state, LogKind::Plug, "has other settings");
+        let changes = changed_settings(before, after);
+        if !changes.is_empty() {
+            self.log(state, LogKind::Plug, &changes.join(", "));
         }
     }
 
