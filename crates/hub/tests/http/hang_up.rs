@@ -23,8 +23,8 @@ use crate::world::{House, and, at, bare, hex, mac, plug, with};
 const MAX_POLLS: usize = 24;
 
 /// A hub with access control.
-struct GuardedHouse {
-    house: House,
+pub struct GuardedHouse {
+    pub house: House,
     router: Router,
     token: String,
 }
@@ -38,7 +38,7 @@ async fn guarded(house: &House) -> Router {
 }
 
 impl GuardedHouse {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let house = House::open().await;
         let router = guarded(&house).await;
         let file = house.state.path().join("admin-token");
@@ -56,7 +56,7 @@ impl GuardedHouse {
     }
 
     /// Sends a request, and hangs up after this number of polls. Returns true if it was answered before.
-    async fn hang_up(&self, request: Request<Body>, polls: usize) -> bool {
+    pub async fn hang_up(&self, request: Request<Body>, polls: usize) -> bool {
         let mut answer = Box::pin(self.router.clone().oneshot(self.signed(request)));
         for _ in 0..polls {
             let polled = std::future::poll_fn(|context| {
@@ -71,7 +71,7 @@ impl GuardedHouse {
     }
 
     /// Waits until memory and disk hold the same.
-    async fn settled(&self, what: &str) {
+    pub async fn settled(&self, what: &str) {
         let (mut memory, mut disk) = (Value::Null, Value::Null);
         for _ in 0..200 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -81,7 +81,7 @@ impl GuardedHouse {
                 shown(hub.schedules()),
                 shown(hub.rules()),
                 shown(hub.tariffs()),
-                names_in_memory(hub),
+                plugs_in_memory(hub),
                 tokens(&self.router, &self.token).await,
             ]);
             disk = json!([
@@ -89,7 +89,7 @@ impl GuardedHouse {
                 self.stored::<Schedule>().await,
                 self.stored::<Rule>().await,
                 self.stored::<Tariff>().await,
-                names_on_disk(&self.house).await,
+                plugs_on_disk(&self.house).await,
                 tokens(&guarded(&self.house).await, &self.token).await,
             ]);
             if memory == disk {
@@ -113,22 +113,22 @@ fn shown<T: Document>(documents: &Repository<T>) -> Value {
     )
 }
 
-fn names_in_memory(hub: &Hub) -> Value {
+fn plugs_in_memory(hub: &Hub) -> Value {
     let views = hub.registry().views();
     json!(
         views
             .iter()
-            .map(|view| (view.plug.mac, &view.plug.name))
+            .map(|view| (view.plug.mac, &view.plug.name, &view.room, view.power_on))
             .collect::<Vec<_>>()
     )
 }
 
-async fn names_on_disk(house: &House) -> Value {
+async fn plugs_on_disk(house: &House) -> Value {
     let plugs = house.store.plugs().await.unwrap();
     json!(
         plugs
             .iter()
-            .map(|plug| (plug.mac, &plug.name))
+            .map(|plug| (plug.mac, &plug.name, &plug.room, plug.power_on))
             .collect::<Vec<_>>()
     )
 }
@@ -139,6 +139,24 @@ async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, Value) 
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+impl GuardedHouse {
+    /// Returns the id of the last token but the admin's, which is made if there is none.
+    pub async fn spare_token(&self) -> String {
+        let list = tokens(&self.router, &self.token).await;
+        if let Some(token) = list.as_array().unwrap().get(1) {
+            return token[0].as_str().unwrap().to_owned();
+        }
+        let token = self.signed(with(
+            Method::POST,
+            "/api/v1/tokens",
+            json!({"name": "spare"}),
+        ));
+        let (status, made) = answer(&self.router, token).await;
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_str().unwrap().to_owned()
+    }
 }
 
 /// Returns ids and names of the tokens.
@@ -160,7 +178,7 @@ async fn accepts(router: &Router, password: &str) -> bool {
 }
 
 /// The documents of each collection, as they are made and as they are edited.
-fn documents() -> [(&'static str, Value, Value); 4] {
+pub fn documents() -> [(&'static str, Value, Value); 4] {
     let schedule =
         |at: &str| json!({"name": "s", "targets": [mac(1)], "action": "on", "when": {"at": at}});
     let rule =

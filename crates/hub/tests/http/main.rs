@@ -14,6 +14,7 @@ mod contract;
 mod described;
 mod documents;
 mod hang_up;
+mod hang_up_routes;
 mod history;
 mod junk;
 mod listening;

@@ -6,10 +6,13 @@ use crate::home::Home;
 
 #[test]
 fn a_plug_that_greets_or_echoes_obeys_and_is_read() {
-    for (number, faults) in [&["banner"][..], &["echo"], &["banner", "echo", "split"]]
-        .into_iter()
-        .enumerate()
-    {
+    let kinds = [
+        &["banner"][..],
+        &["echo"],
+        &["prompt"],
+        &["banner", "echo", "split"],
+    ];
+    for (number, faults) in kinds.into_iter().enumerate() {
         let mut home = Home::with_network();
         let address = format!("127.28.{number}.1");
         let mut words = vec!["--listen", &address];
@@ -52,4 +55,35 @@ fn one_odd_field_of_the_meter_is_null() {
         reading["voltage_v"].is_number() && reading["energy_wh"].is_number(),
         "{reading}"
     );
+}
+
+/// Two devices with one MAC are reported by each verb that hears both; JSON stays as it is.
+#[test]
+fn a_second_device_with_the_same_mac_is_reported() {
+    const MAC: &str = "AC:CF:23:28:10:01";
+    let mut home = Home::with_network();
+    for address in ["127.28.10.1", "127.28.10.2"] {
+        home.emulate(&["--listen", address, "--mac", MAC], 1);
+    }
+    for words in [
+        &["discover"][..],
+        &["status"],
+        &["status", MAC],
+        &["version", MAC],
+        &["on", MAC],
+    ] {
+        // Without a last address there is a scan.
+        let _ = std::fs::remove_dir_all(home.state());
+        let run = home.json(words).ends_with(0);
+        let told = run.stderr.matches("two devices have its MAC").count();
+        assert_eq!(told, 1, "{words:?} {run:?}");
+        assert!(run.stderr.contains("127.28.10.1") && run.stderr.contains("127.28.10.2"));
+        assert_eq!(run.json().as_array().unwrap().len(), 1, "{words:?} {run:?}");
+        let quiet = [&["-q"], words].concat();
+        assert_eq!(home.json(&quiet).ends_with(0).stderr, "", "{words:?}");
+    }
+    let report = home.json(&["probe", "127.28.10.1"]).ends_with(0).json();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let ids: Vec<_> = findings.map(|finding| finding["id"].clone()).collect();
+    assert!(ids.contains(&"duplicate-mac".into()), "{report}");
 }

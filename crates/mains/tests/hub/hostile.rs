@@ -185,10 +185,33 @@ fn damage_of_the_database_is_told() {
         metrics.contains("\nmains_hub_database_damages 1.0\n"),
         "{metrics}"
     );
-    for page in ["/", "/settings"] {
+    for page in ["/", "/settings", "/events"] {
         let page = get(&home, &hub, page);
         assert!(page.contains("The database was damaged"), "{page}");
     }
+    // In the log of past events once, and not again after another start.
+    let logged = |hub: &Hub| {
+        let past = get(&home, hub, "/api/v1/log?kinds=problem");
+        let (_, past) = past.split_once("\r\n\r\n").unwrap();
+        let past: serde_json::Value = serde_json::from_str(past).unwrap();
+        let entries = past.as_array().unwrap().iter();
+        let told = entries.filter(|entry| {
+            let text = entry["text"].as_str().unwrap();
+            entry["problem"] == true && text.starts_with("The database was damaged (")
+        });
+        told.count()
+    };
+    assert_eq!(logged(&hub), 1);
+    let past = home
+        .run(&["events", "--since", "1h", "--no-follow"])
+        .ends_with(0);
+    assert!(
+        past.stdout.contains("The database was damaged ("),
+        "{past:?}"
+    );
+    hub.end(Signal::SIGTERM);
+    let hub = Hub::start(&home, &[]);
+    assert_eq!(logged(&hub), 1);
     fs::remove_file(kept).unwrap();
     let page = get(&home, &hub, "/");
     assert!(!page.contains("The database was damaged"), "{page}");
@@ -238,4 +261,66 @@ fn a_search_among_made_up_plugs_ends_in_time() {
     let found = run.json().as_array().unwrap().len();
     assert!((100..=16_384).contains(&found), "{found}");
     assert!(took < Duration::from_secs(15), "{found} in {took:?}");
+}
+
+/// Returns the peak of a hub's memory since it was reset, in kilobytes.
+fn peak(hub: &Hub) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", hub.id())).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    line.split_ascii_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// Files and bodies that are too long fill no memory, and their sender learns why they are refused.
+#[test]
+fn long_files_and_bodies_are_refused_before_they_fill_the_memory() {
+    let mut home = Home::with_network();
+    home.emulate(&[], 1);
+    let hub = Hub::start(&home, &[]);
+    adopt(&home, &["127.0.0.2"]);
+    let mac = plugs(&home)[0]["mac"]
+        .as_str()
+        .unwrap()
+        .replace(':', "")
+        .to_lowercase();
+    let token = fs::read_to_string(home.state().join("admin-token")).unwrap();
+    let address = hub.url.strip_prefix("http://").unwrap();
+    let before = peak(&hub);
+    let line = vec![b'x'; 100 * 1024 * 1024];
+    for (path, media, status) in [
+        (format!("/api/v1/plugs/{mac}/import"), "text/csv", "400"),
+        ("/api/v1/groups".to_owned(), "application/json", "413"),
+        ("/api/v1/nowhere".to_owned(), "application/json", "404"),
+    ] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = line.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: {media}\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n",
+            token.trim()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // On a busy machine it can end before all is sent.
+        let _ = stream.write_all(&line);
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(
+            read.is_err() || answer.starts_with(&expected),
+            "{path}: {answer}"
+        );
+    }
+    let grown = peak(&hub) - before;
+    assert!(grown < 32 * 1024, "{grown} kB for bodies of 100 MB");
+    let endless = home
+        .json(&["hub", "import", "127.0.0.2", "/dev/zero"])
+        .ends_with(2);
+    let message = endless.json()["error"]["message"].clone();
+    assert_eq!(message, "/dev/zero has more than 128 MB");
 }

@@ -32,6 +32,21 @@ fn a_restarted_broker_has_everything_again_within_five_seconds() {
     while topics() != before {
         assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", topics());
     }
+    // Both are in the log of past events.
+    let past = home.run(&[
+        "events",
+        "--since",
+        "1h",
+        "--no-follow",
+        "--kind",
+        "problem",
+    ]);
+    let past = past.ends_with(0).stdout;
+    assert!(
+        past.contains("no connection to the MQTT broker mqtt://"),
+        "{past}"
+    );
+    assert!(past.contains("is connected again"), "{past}");
 }
 
 #[test]

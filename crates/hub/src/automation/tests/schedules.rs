@@ -162,6 +162,36 @@ async fn a_clock_that_was_ahead_and_is_put_right_takes_no_run_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_does_not_draw_a_random_delay_again() {
+    for set_h in [-3, 3, 25, 800 * 24] {
+        let home = TestHome::new("2026-03-02T05:20:00Z");
+        let run = home.start().await;
+        let mut fields = daily("07:00", "toggle");
+        fields["random"] = json!("20m");
+        let id = run.schedule(fields).await;
+        let drawn = run.next(&id).unwrap();
+        home.set_clock(SignedDuration::from_hours(set_h));
+        pass("8s").await;
+        home.set_clock(SignedDuration::from_hours(-set_h));
+        pass("6s").await;
+        assert_eq!(run.next(&id), Some(drawn), "{set_h}");
+        pass("75m").await;
+        let switched = home.switched();
+        assert_eq!(switched.len(), 1, "{set_h}");
+        let late = switched[0].at.duration_since(drawn);
+        assert!(
+            late.abs() < SignedDuration::from_secs(10),
+            "{set_h}: {late:#}"
+        );
+        // An hour back: the time comes again, and has been.
+        home.set_clock(SignedDuration::from_hours(-1));
+        pass("2h").await;
+        assert_eq!(home.told(), [""; 0], "{set_h}");
+        run.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_clock_that_was_ahead_fired_does_not_fire_again_but_all_else_does() {
     let home = TestHome::new("2026-03-02T05:50:00Z");
     let run = home.start().await;
