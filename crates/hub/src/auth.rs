@@ -10,9 +10,8 @@
 //! * `forwarded`: what proxies say of a request. `prefix`: the prefix of its path.
 //! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
 //! * `pages`: the ways of a browser to the login page and back.
-//! * `routes`: login, logout, tokens and password in the API. `access_log`: entries of the log of past events.
+//! * `routes`: login, logout, tokens and password in the API. `refusals`: refused logins for the log of past events.
 
-mod access_log;
 mod admin;
 mod client;
 mod forwarded;
@@ -22,6 +21,7 @@ mod middleware;
 mod pages;
 mod password;
 mod prefix;
+mod refusals;
 mod routes;
 mod scope;
 mod secret;
@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{RequestError, Scope};
+use api::{LogEntry, LogKind, RequestError, Scope};
 use axum::Router;
 use axum::http::HeaderValue;
 use jiff::Timestamp;
@@ -42,9 +42,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::access_log::Refusals;
 use self::host::AllowedHosts;
 use self::login_limit::LoginLimiter;
+use self::refusals::Refusals;
 use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
 use self::tokens::Tokens;
 use crate::config::{Config, WebConfig};
@@ -139,6 +139,21 @@ struct AuthState {
 }
 
 impl AccessControl {
+    /// Logs a change of passwords and tokens.
+    fn log(&self, text: impl AsRef<str>) {
+        let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
+        self.0.bus.log(entry);
+    }
+
+    /// Logs the wrong passwords whose entry is due: at once, or together with others.
+    fn log_refusals(&self) {
+        let due = self.state().refusals.due(Instant::now());
+        if let Some(text) = due {
+            let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
+            self.0.bus.log(entry.as_problem(true));
+        }
+    }
+
     /// Loads passwords, tokens and sessions, and makes the admin token where there is none. `listening` is the address that was bound,
     /// with its port; `guests` serve further paths.
     ///

@@ -220,7 +220,8 @@ impl AccessControl {
             (false, true) => (LoginOrigin::ViewPassword, Scope::Read),
             (false, false) => {
                 tracing::warn!(%client, "a wrong password was tried");
-                self.log_refusal(client);
+                self.state().refusals.add(client);
+                self.log_refusals();
                 return Err(LoginProblem::WrongPassword);
             }
         };

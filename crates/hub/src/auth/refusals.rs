@@ -1,11 +1,9 @@
-//! Entries of the log of past events about passwords, tokens and refused logins.
+//! Refused logins, for the log of past events.
 
 use std::time::Duration;
 
-use api::{LogEntry, LogKind};
 use tokio::time::Instant;
 
-use super::AccessControl;
 use super::client::LoginClient;
 
 /// Minimum interval between entries about wrong passwords, so that who guesses cannot fill the log.
@@ -20,13 +18,14 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    fn add(&mut self, client: LoginClient) {
+    /// Counts a refused login.
+    pub(super) fn add(&mut self, client: LoginClient) {
         let before = self.further.map_or(0, |(number, _)| number);
         self.further = Some((before + 1, client));
     }
 
     /// Returns the sentence that is due, if there is one.
-    fn due(&mut self, now: Instant) -> Option<String> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<String> {
         let is_early = |logged: Instant| now.duration_since(logged) < REFUSAL_INTERVAL;
         if self.logged.is_some_and(is_early) {
             return None;
@@ -37,29 +36,6 @@ impl Refusals {
             1 => format!("a login from {client} was refused: wrong password"),
             _ => format!("{number} logins were refused: wrong password; the last from {client}"),
         })
-    }
-}
-
-impl AccessControl {
-    /// Logs a change of passwords and tokens.
-    pub(super) fn log(&self, text: impl AsRef<str>) {
-        let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
-        self.0.bus.log(entry);
-    }
-
-    /// Logs a wrong password, at once or together with others.
-    pub(super) fn log_refusal(&self, client: LoginClient) {
-        self.state().refusals.add(client);
-        self.log_refusals();
-    }
-
-    /// Logs the wrong passwords whose entry is due.
-    pub(super) fn log_refusals(&self) {
-        let due = self.state().refusals.due(Instant::now());
-        if let Some(text) = due {
-            let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
-            self.0.bus.log(entry.as_problem(true));
-        }
     }
 }
 
