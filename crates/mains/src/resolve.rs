@@ -14,7 +14,7 @@ use crate::error::{Failure, Kind};
 use crate::inventory::Inventory;
 use crate::ui::clean;
 
-pub(crate) use addresses::HeardAddresses;
+pub(crate) use addresses::SecondAddresses;
 pub use network::{Network, address_of};
 pub use reach::Reach;
 pub use target::{SwitchedPlug, Target, device_address, parse};

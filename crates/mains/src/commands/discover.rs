@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::feed::UNHEARD;
 use crate::plug_table::PlugTable;
-use crate::resolve::HeardAddresses;
+use crate::resolve::SecondAddresses;
 use crate::resolve::interfaces::{for_search, reachable};
 use crate::ui::{DIM, paint};
 
@@ -168,7 +168,7 @@ struct Finds<'a> {
     plugs: Vec<Plug>,
     /// Place of each of the plugs.
     places: HashMap<Mac, usize>,
-    heard: HeardAddresses,
+    heard: SecondAddresses,
     table: PlugTable<'a>,
 }
 
@@ -179,7 +179,7 @@ impl<'a> Finds<'a> {
             begin: Instant::now(),
             plugs: Vec::new(),
             places: HashMap::new(),
-            heard: HeardAddresses::default(),
+            heard: SecondAddresses::default(),
             table: PlugTable::new(&context.ui),
         }
     }

@@ -11,12 +11,12 @@ use crate::ui::Ui;
 
 /// The address of each plug that a command has heard.
 #[derive(Debug, Default)]
-pub(crate) struct HeardAddresses {
+pub(crate) struct SecondAddresses {
     addresses: HashMap<Mac, Ipv4Addr>,
     reported: HashSet<Mac>,
 }
 
-impl HeardAddresses {
+impl SecondAddresses {
     /// Records that a plug was heard; a command does not last long enough for it to get a new address. Returns the sentence about a
     /// second address, once for each plug.
     pub(crate) fn heard(&mut self, plug: &Plug) -> Option<String> {
@@ -31,7 +31,7 @@ impl HeardAddresses {
         })
     }
 
-    /// As [`HeardAddresses::heard`], with a warning.
+    /// As [`SecondAddresses::heard`], with a warning.
     pub(crate) fn warn(&mut self, ui: &Ui, plug: &Plug) {
         if let Some(sentence) = self.heard(plug) {
             ui.warn(sentence);
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_second_address_is_reported_once() {
-        let mut heard = HeardAddresses::default();
+        let mut heard = SecondAddresses::default();
         let (here, there) = (plug(1, [10, 0, 0, 2], 0), plug(1, [10, 0, 0, 3], 0));
         assert_eq!(heard.heard(&here), None);
         assert_eq!(heard.heard(&here), None);

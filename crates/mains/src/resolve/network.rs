@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use super::scan::Scan;
 use super::target::SwitchedPlug;
-use super::{HeardAddresses, Target, Through, ambiguous, interfaces, not_found, unknown_name};
+use super::{SecondAddresses, Target, Through, ambiguous, interfaces, not_found, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::inventory::{Inventory, InventoryEntry};
@@ -52,7 +52,7 @@ pub struct Network<'a> {
     inventory: Inventory,
     scan: Scan,
     sightings: RefCell<Vec<Plug>>,
-    heard: RefCell<HeardAddresses>,
+    heard: RefCell<SecondAddresses>,
 }
 
 impl<'a> Network<'a> {
