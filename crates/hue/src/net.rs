@@ -19,6 +19,8 @@ mod request_lock;
 pub use certificate::{AcceptCertificate, Certificate, CertificateTrust, RootCertificates};
 pub use config::{BridgeTimeouts, LocalInterface, NetworkConfig};
 pub use connection::BridgeConnection;
+#[cfg(fuzzing)]
+pub use discovery::parse_replies;
 pub use discovery::{DiscoveryOptions, FoundBridge, discover, locate};
 pub use open::{PairedConnection, connect, open, remember};
 

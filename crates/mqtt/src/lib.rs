@@ -32,5 +32,8 @@ pub mod status;
 pub mod topic;
 mod transport;
 
+#[cfg(fuzzing)]
+pub use protocol::packet::parse_packet;
+
 pub use bridge::MqttBridge;
 pub use config::MqttConfig;

@@ -184,7 +184,12 @@ fn line_of_span(kind: RowKind, span: &HistorySpan) -> CsvLine {
     }
 }
 
-fn read(plug: Mac, reader: impl Read, now: Timestamp) -> Result<Vec<HistoryRow>, StoreError> {
+/// Reads and checks the rows of a file for [`import`].
+///
+/// # Errors
+///
+/// [`StoreError::File`] that names the line.
+pub fn read(plug: Mac, reader: impl Read, now: Timestamp) -> Result<Vec<HistoryRow>, StoreError> {
     let latest = now.saturating_add(MAX_AHEAD).unwrap_or(Timestamp::MAX);
     let mut reader = ::csv::Reader::from_reader(reader);
     let mut rows = Vec::new();

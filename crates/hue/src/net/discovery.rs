@@ -26,6 +26,14 @@ mod mdns;
 mod socket;
 mod ssdp;
 
+/// Parses a reply by mDNS and by SSDP.
+#[cfg(fuzzing)]
+pub fn parse_replies(datagram: &[u8], from: Ipv4Addr) -> Vec<Address> {
+    let mut addresses = mdns::parse(datagram, from);
+    addresses.append(&mut ssdp::parse(datagram, from));
+    addresses
+}
+
 /// Maximum number of candidates; limits what forged replies can cause.
 const MAX_CANDIDATES: usize = 64;
 /// Default time to wait for replies.

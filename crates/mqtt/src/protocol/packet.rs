@@ -221,6 +221,14 @@ pub(crate) fn parse(version: MqttVersion, header: u8, body: &[u8]) -> Result<Inc
     }
 }
 
+/// Parses a packet in both versions.
+#[cfg(fuzzing)]
+pub fn parse_packet(header: u8, body: &[u8]) {
+    for version in [MqttVersion::V3, MqttVersion::V5] {
+        let _ = parse(version, header, body);
+    }
+}
+
 /// Limits of a broker that states none.
 const LIMITS_OF_3: BrokerLimits = BrokerLimits {
     window: u16::MAX,
