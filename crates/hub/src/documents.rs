@@ -187,12 +187,12 @@ fn changes<T: Document>(before: &T, after: &T) -> String {
             _ => others.push(name.replace('_', " ")),
         }
     }
-    if !others.is_empty() || words.is_empty() {
-        let others = match others.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", others.join(", ")),
-        };
-        words.push(format!("was changed{others}"));
+    if !others.is_empty() {
+        words.push(format!("was changed ({})", others.join(", ")));
+    }
+    if words.is_empty() {
+        // What the hub stopped runs again after it.
+        words.push("was saved again, unchanged".to_owned());
     }
     words.join(", ")
 }

@@ -149,6 +149,7 @@ fn edits_say_what_has_changed() {
             "the schedule ‘dusk’ was disabled",
             "the schedule ‘dawn’ was enabled, was called ‘dusk’ before",
             "the schedule ‘dawn’ was changed (catch up, when)",
+            "the schedule ‘dawn’ was saved again, unchanged",
         ];
         assert_eq!(texts[1..], expected);
         house.close().await;
