@@ -12,7 +12,7 @@ use plugs::{PlugCommand, PlugReply, RelayState};
 /// Runs an exchange on these pieces; it ends, and with one outcome.
 fn run(command: PlugCommand, pieces: &[&[u8]]) -> Result<PlugReply, ExchangeError> {
     let mut now = Instant::now();
-    let mut exchange = RecoExchange::new(command, DateTime::default(), now);
+    let mut exchange = RecoExchange::new(command, DateTime::default(), now).expect("a command of the family");
     exchange.handle_open(now);
     for piece in pieces {
         exchange.handle_input(now, piece);

@@ -90,6 +90,7 @@ impl From<&ContactError> for ErrorKind {
                 Capability::Switch => Self::Refused,
                 _ => Self::Usage,
             },
+            ContactError::DelayTooLong { .. } => Self::Usage,
             ContactError::Busy { .. }
             | ContactError::Withdrawn { .. }
             | ContactError::Ended { .. } => Self::Unavailable,

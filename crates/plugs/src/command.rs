@@ -20,6 +20,8 @@ pub enum Capability {
     Timer,
     /// Reporting the firmware's version.
     Version,
+    /// Storing a name that its owner gave it in the vendor's app.
+    Label,
     /// Unsolicited reports of a change of the relay.
     Push,
 }
@@ -35,6 +37,8 @@ pub enum PlugCommand {
     Meter,
     /// Reads the firmware's version.
     Version,
+    /// Reads the name that the plug stores.
+    Label,
 }
 
 impl PlugCommand {
@@ -45,6 +49,7 @@ impl PlugCommand {
             Self::Delay(..) => Capability::Timer,
             Self::Meter => Capability::Meter,
             Self::Version => Capability::Version,
+            Self::Label => Capability::Label,
         }
     }
 }
@@ -56,6 +61,7 @@ impl fmt::Display for PlugCommand {
             Self::Delay(state, minutes) => write!(f, "switch {state} in {minutes} min"),
             Self::Meter => f.write_str("read the meter"),
             Self::Version => f.write_str("read the version"),
+            Self::Label => f.write_str("read the name"),
         }
     }
 }
@@ -69,6 +75,8 @@ pub enum PlugReply {
     Measured(Measurement),
     /// The firmware's version, as the plug reports it.
     Version(String),
+    /// The name that the plug stores; `None` when none was given.
+    Label(Option<String>),
 }
 
 /// The outcome of a switch.

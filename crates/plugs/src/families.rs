@@ -2,10 +2,11 @@
 
 use crate::family::{Families, Family};
 use crate::module::ModuleFamily;
+use crate::orvibo::Orvibo;
 use crate::reco::Reco;
 
 /// One row for each family. Where a device replies as more than one, the earlier row wins.
-const TABLE: &[&dyn Family] = &[&Reco, &ModuleFamily];
+const TABLE: &[&dyn Family] = &[&Reco, &Orvibo, &ModuleFamily];
 
 /// Returns all families.
 pub fn all() -> Families {
@@ -41,6 +42,7 @@ mod tests {
             PlugCommand::Delay(RelayState::Off, Minutes::MIN),
             PlugCommand::Meter,
             PlugCommand::Version,
+            PlugCommand::Label,
         ];
         for family in all().iter() {
             for command in commands {
@@ -65,6 +67,11 @@ mod tests {
                 b"192.168.1.107,ACCF23123456,040001212,1,0",
                 Some(FamilyId::RECO),
             ),
+            (
+                b"hd\x00\x17sf\xAC\xCF\x23\x55\xFE\x22      \0\0\0\0\x01",
+                Some(FamilyId::ORVIBO),
+            ),
+            (b"hd\x00\x06qa", None),
             (
                 b"10.10.100.254,ACCF235676D6,HF-LPB100",
                 Some(FamilyId::MODULE),

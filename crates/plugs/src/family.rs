@@ -4,21 +4,9 @@
 //! execution of a [`PlugCommand`]. Discovery, presence, switching, the hub and the command access families only through this trait,
 //! and offer exactly the stated capabilities. The families that Mains knows are listed in [`crate::families`].
 //!
-//! # Example: the Orvibo S20
-//!
-//! One file `orvibo.rs` and one row; nothing else has to change:
-//!
-//! * `capabilities` are switch, timer and push. Without a meter nothing polls it.
-//! * `local_port` is 10000. The port is opened when a member is searched for or known, and datagrams that arrive there go
-//!   to this family alone. `needs_local_port` is false, because an S20 replies to the source port: where another program
-//!   has the port, any other serves.
-//! * `probes` is one: `68 64 00 06 71 61` to port 10000. Its ten replies do no harm: discovery counts one reply a round.
-//! * `parse_report` reads the 42 bytes: address of the sender, MAC at 7, model at 31, relay at 41; and the `sf` that a
-//!   subscriber gets unsolicited when the button is pressed.
-//! * `subscription` is `cl` with the MAC, sent every three minutes to a plug that a hub keeps.
-//! * `transport` is UDP, and `exchange` sends `cl` (subscribe), waits for its reply and 10 ms more, sends `dc`, and is done
-//!   when `sf` carries the wanted state; it repeats `dc` up to three times.
-//! * Confirming is not its concern: a switch ends with a presence probe for every family.
+//! [`Orvibo`](crate::orvibo::Orvibo) is an example: one file, one row in the table, and nothing else. Its port is opened when a member
+//! is searched for or known, and datagrams that arrive there go to this family alone; it replies to the source port, so where another
+//! program has the port, any other serves; confirming is not its concern, because a switch ends with a presence probe for every family.
 //!
 //! A family whose members connect to a TCP port of ours, as G-Homa plugs do, has the transport [`PlugTransport::Inbound`] and an
 //! [`InboundSession`], which identifies the plug and reads its reports. The port is opened when a member is searched for or known.
@@ -33,7 +21,7 @@ use hiflying::{DiscoveryWord, Mac};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use crate::command::{Capability, PlugCommand};
+use crate::command::{Capability, Minutes, PlugCommand};
 use crate::exchange::{Exchange, PlugTransport};
 use crate::inbound::InboundSession;
 use crate::{FamilyId, Plug};
@@ -78,6 +66,11 @@ pub trait Family: fmt::Debug + Sync {
     /// Returns the datagram that renews a member's unsolicited reports, for families that need one.
     fn subscription(&self, _mac: Mac) -> Option<Subscription> {
         None
+    }
+
+    /// Returns the longest delay of a member's own timer.
+    fn max_delay(&self) -> Minutes {
+        Minutes::MAX
     }
 
     /// Begins the session on a connection that a member at `from` has opened to us; for families whose transport is

@@ -1,4 +1,4 @@
-//! Plugs that can be switched and metered, Reco4life/Maginon plugs today, and the search for them.
+//! Plugs that can be switched and metered, Reco4life/Maginon plugs and the Orvibo S20 today, and the search for them.
 //!
 //! The crate implements the protocols of the plugs; the configuration of their Wi-Fi modules is in the `hiflying` crate. The core
 //! has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.
@@ -12,6 +12,7 @@
 //! * [`discovery`]: finding every plug, without sockets.
 //! * [`duplicates`]: two devices with one MAC.
 //! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
+//! * [`orvibo`]: the Orvibo S20: its datagrams in both directions, and its exchange over UDP.
 //! * `net` (feature `net`): the sockets.
 //! * [`module`]: modules that reply, but are not a known plug.
 
@@ -26,6 +27,7 @@ pub mod inbound;
 pub mod module;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod orvibo;
 pub mod plug;
 pub mod reco;
 

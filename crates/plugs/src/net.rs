@@ -10,6 +10,7 @@ mod driver;
 mod error;
 mod handle;
 mod inbound;
+mod labels;
 mod listen;
 mod network;
 mod presence;

@@ -273,7 +273,8 @@ pub struct Plug {
     /// The scan reply's fourth field as received. Probably 1 = connected to the maker's server.
     #[cfg_attr(feature = "schema", schema(required))]
     pub res: Option<String>,
-    /// The rest of the scan reply after the fifth field, as received. Its meaning is unknown.
+    /// The rest of the scan reply after the fifth field, as received, whose meaning is unknown; of an Orvibo S20 the name from the
+    /// vendor's app.
     #[cfg_attr(feature = "schema", schema(required))]
     pub extra: Option<String>,
     /// Time at which it was last heard; whole seconds in JSON.

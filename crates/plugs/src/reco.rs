@@ -90,6 +90,6 @@ impl Family for Reco {
         local: DateTime,
         now: Instant,
     ) -> Option<Box<dyn Exchange>> {
-        Some(Box::new(RecoExchange::new(command, local, now)))
+        Some(Box::new(RecoExchange::new(command, local, now)?))
     }
 }

@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::stream::unfold;
-use futures_util::{FutureExt, Stream};
+use futures_util::{FutureExt, Stream, StreamExt};
 use hiflying::DiscoveryWord;
 use tokio::time::{Instant, sleep_until};
 
+use super::labels::LabelledSearch;
 use super::listen::{LanArrival, LanListener};
 use super::network::LanNetwork;
 use super::{DiscoverEvent, Lan, Networks, indices_towards};
@@ -36,6 +37,8 @@ pub struct DiscoverOptions {
 
 impl Lan {
     /// Searches for plugs. The stream ends after [`DiscoverEvent::Done`]; it is idle while it is not polled.
+    ///
+    /// The name that a plug itself stores comes with a later [`DiscoverEvent::Updated`].
     pub fn discover(
         &self,
         options: DiscoverOptions,
@@ -47,7 +50,12 @@ impl Lan {
                 Some((event, search))
             })
         });
-        Box::pin(events.flatten_stream())
+        let search = LabelledSearch::new(self.clone(), events.flatten_stream().boxed());
+        let labelled = unfold(search, |mut search| async move {
+            let event = search.next().await?;
+            Some((event, search))
+        });
+        Box::pin(labelled)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hiflying::net::BindError;
 
-use crate::command::{Capability, PlugCommand};
+use crate::command::{Capability, Minutes, PlugCommand};
 use crate::exchange::{ExchangeError, NoReplyReason};
 use crate::{FamilyId, Plug};
 
@@ -65,6 +65,14 @@ pub enum ContactError {
         family: FamilyId,
         /// The command.
         command: PlugCommand,
+    },
+    /// The plug's own timer does not last that long.
+    #[error("the timer of the plug at {address} ends at {max} minutes")]
+    DelayTooLong {
+        /// The plug's address.
+        address: Ipv4Addr,
+        /// The longest delay.
+        max: Minutes,
     },
     /// Too many commands wait for the plug.
     #[error("too many commands wait for the plug at {address}")]
@@ -146,6 +154,7 @@ impl ContactError {
             }
             Self::Unsupported { address, .. } => format!("`mains probe {address}` looks closer"),
             Self::PortTaken { .. } => "end the program that holds the port, then try again".to_owned(),
+            Self::DelayTooLong { .. } => "a schedule of the hub has no such limit".to_owned(),
             Self::Busy { .. } => "wait until the plug has answered, then try again".to_owned(),
             Self::Withdrawn { .. } | Self::Ended { .. } | Self::Io { .. } => return None,
         })

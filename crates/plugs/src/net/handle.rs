@@ -114,6 +114,8 @@ pub(super) enum PlugRequest {
         reply: oneshot::Sender<Result<(), ContactError>>,
     },
     Disconnect,
+    /// Renews the plug's unsolicited reports.
+    Resubscribe,
 }
 
 /// State that handles and the task of a plug share.
@@ -212,6 +214,18 @@ impl PlugHandle {
         }
     }
 
+    /// Reads the name that the plug stores, and yields to other commands when that takes long.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`]; [`ContactError::Withdrawn`] when it yielded.
+    pub async fn label(&self, budget: Duration) -> Result<Option<String>, ContactError> {
+        match self.run(PlugCommand::Label, budget, true).await? {
+            (_, PlugReply::Label(label)) => Ok(label),
+            (plug, other) => Err(mismatch(&plug, &other)),
+        }
+    }
+
     /// Reads the meter.
     ///
     /// # Errors
@@ -244,6 +258,12 @@ impl PlugHandle {
     pub fn disconnect(&self) {
         // Where too many commands wait, each finds out by itself.
         let _ = self.requests.try_send(PlugRequest::Disconnect);
+    }
+
+    /// Renews the plug's unsolicited reports now, which it has forgotten when it had no power.
+    pub fn resubscribe(&self) {
+        // Where too many commands wait, the next interval does.
+        let _ = self.requests.try_send(PlugRequest::Resubscribe);
     }
 
     /// Passes on a report of this plug, for a switch that waits for it.
@@ -296,15 +316,15 @@ impl SharedPlug {
         }
     }
 
-    /// Stores a report; the owner's name and the model are kept when it lacks them.
+    /// Stores a report; the owner's name, the model and the rest are kept when it lacks them.
     pub(super) fn note(&self, report: Plug) {
         self.report.send_modify(|last| {
-            let (name, model) = last
-                .take()
-                .map_or((None, None), |(last, _)| (last.name, last.model));
+            let last_plug = last.take().map(|(plug, _)| plug);
+            let kept = |field: fn(Plug) -> Option<String>| last_plug.clone().and_then(field);
             let plug = Plug {
-                name: report.name.clone().or(name),
-                model: report.model.clone().or(model),
+                name: report.name.clone().or_else(|| kept(|plug| plug.name)),
+                model: report.model.clone().or_else(|| kept(|plug| plug.model)),
+                extra: report.extra.clone().or_else(|| kept(|plug| plug.extra)),
                 ..report
             };
             *last = Some((plug, Some(Instant::now())));

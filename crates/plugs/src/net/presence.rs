@@ -38,7 +38,9 @@ impl Lan {
         budget: Duration,
     ) -> Result<Plug, ContactError> {
         let mut probe = AddressProbe::new(self, address, &self.families).await?;
-        self.presence_by(&mut probe, end_of(budget)).await
+        let deadline = end_of(budget);
+        let plug = self.presence_by(&mut probe, deadline).await?;
+        Ok(self.labelled(plug, deadline).await)
     }
 
     pub(super) async fn presence_by(

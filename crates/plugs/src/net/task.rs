@@ -196,6 +196,7 @@ impl PlugTask {
                 let _ = reply.send(Ok(()));
             }
             PlugRequest::Disconnect => self.connection.close(),
+            PlugRequest::Resubscribe => self.renew_subscription().await,
         }
     }
 
@@ -281,9 +282,19 @@ impl PlugTask {
     /// Refuses a command that the plug cannot execute.
     pub(super) fn allow(&self, command: PlugCommand) -> Result<(), ContactError> {
         let plug = self.identity.plug();
-        match self.lan.families().can(plug.family, command.capability()) {
-            true => Ok(()),
-            false => Err(ContactError::unsupported(&plug, command)),
+        let family = self.lan.families().get(plug.family);
+        let Some(family) = family.filter(|it| it.capabilities().contains(&command.capability()))
+        else {
+            return Err(ContactError::unsupported(&plug, command));
+        };
+        match command {
+            PlugCommand::Delay(_, minutes) if minutes > family.max_delay() => {
+                Err(ContactError::DelayTooLong {
+                    address: plug.address,
+                    max: family.max_delay(),
+                })
+            }
+            _ => Ok(()),
         }
     }
 

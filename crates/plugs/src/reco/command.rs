@@ -10,16 +10,16 @@ const SOCKET: u8 = 1;
 
 /// Writes a command as one line with `\r\n`, to be sent in a single write: the plug may treat each segment as a command.
 ///
-/// `local` is the client's local time, which switching commands carry.
+/// `local` is the client's local time, which switching commands carry. `None` for a command that the family lacks.
 ///
 /// ```
 /// use plugs::{PlugCommand, RelayState, reco};
 ///
 /// let local = jiff::civil::date(2017, 4, 3).at(11, 53, 0, 0);
 /// let line = reco::command_line(PlugCommand::Switch(RelayState::On), local);
-/// assert_eq!(line, b"AT+YZSWITCH=1,ON,201704031153\r\n");
+/// assert_eq!(line.as_deref(), Some(&b"AT+YZSWITCH=1,ON,201704031153\r\n"[..]));
 /// ```
-pub fn command_line(command: PlugCommand, local: DateTime) -> Vec<u8> {
+pub fn command_line(command: PlugCommand, local: DateTime) -> Option<Vec<u8>> {
     let stamp = stamp(local);
     let line = match command {
         PlugCommand::Switch(state) => {
@@ -31,8 +31,9 @@ pub fn command_line(command: PlugCommand, local: DateTime) -> Vec<u8> {
         }
         PlugCommand::Meter => "AT+YZOUT\r\n".to_owned(),
         PlugCommand::Version => "AT+VER\r\n".to_owned(),
+        PlugCommand::Label => return None,
     };
-    line.into_bytes()
+    Some(line.into_bytes())
 }
 
 /// Returns the position in upper case, as in the published captures.
@@ -65,14 +66,18 @@ mod tests {
 
     const AFTERNOON: DateTime = datetime(2014, 10, 29, 21, 46, 59, 0);
 
+    fn line(command: PlugCommand) -> Vec<u8> {
+        command_line(command, AFTERNOON).unwrap()
+    }
+
     #[test]
     fn r4_r5_switch() {
         assert_eq!(
-            command_line(PlugCommand::Switch(RelayState::On), AFTERNOON),
+            line(PlugCommand::Switch(RelayState::On)),
             b"AT+YZSWITCH=1,ON,201410292146\r\n"
         );
         assert_eq!(
-            command_line(PlugCommand::Switch(RelayState::Off), AFTERNOON),
+            line(PlugCommand::Switch(RelayState::Off)),
             b"AT+YZSWITCH=1,OFF,201410292146\r\n"
         );
     }
@@ -81,15 +86,15 @@ mod tests {
     fn r6_delay() {
         let minutes = Minutes::new(5).unwrap();
         assert_eq!(
-            command_line(PlugCommand::Delay(RelayState::Off, minutes), AFTERNOON),
+            line(PlugCommand::Delay(RelayState::Off, minutes)),
             b"AT+YZDELAY=1,OFF,5,201410292146\r\n"
         );
     }
 
     #[test]
     fn r3_r11_r16_meter_and_version() {
-        assert_eq!(command_line(PlugCommand::Meter, AFTERNOON), b"AT+YZOUT\r\n");
-        assert_eq!(command_line(PlugCommand::Version, AFTERNOON), b"AT+VER\r\n");
+        assert_eq!(line(PlugCommand::Meter), b"AT+YZOUT\r\n");
+        assert_eq!(line(PlugCommand::Version), b"AT+VER\r\n");
     }
 
     #[test]

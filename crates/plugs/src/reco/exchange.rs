@@ -79,11 +79,11 @@ enum RecoExchangeState {
 }
 
 impl RecoExchange {
-    /// Begins at once; `local` is the local time, which switching commands carry.
-    pub fn new(command: PlugCommand, local: DateTime, now: Instant) -> Self {
+    /// Begins at once; `local` is the local time, which switching commands carry. `None` for a command that the family lacks.
+    pub fn new(command: PlugCommand, local: DateTime, now: Instant) -> Option<Self> {
         let mut exchange = Self {
             command,
-            line: command_line(command, local),
+            line: command_line(command, local)?,
             tries: 0,
             state: RecoExchangeState::Finished,
             buffer: Vec::new(),
@@ -91,7 +91,7 @@ impl RecoExchange {
             outcome: None,
         };
         exchange.open(now);
-        exchange
+        Some(exchange)
     }
 
     fn open(&mut self, now: Instant) {
@@ -363,7 +363,8 @@ fn judge(
             |_| bad(),
             |meter| Ok(PlugReply::Measured(meter.measurement())),
         ),
-        (PlugCommand::Version | PlugCommand::Meter, RecoReply::Ok(None)) => bad(),
+        (PlugCommand::Version | PlugCommand::Meter, RecoReply::Ok(None))
+        | (PlugCommand::Label, RecoReply::Ok(_)) => bad(),
         (PlugCommand::Switch(_) | PlugCommand::Delay(..), RecoReply::Ok(_)) => {
             Ok(PlugReply::Accepted)
         }

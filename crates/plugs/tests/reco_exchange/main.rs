@@ -28,7 +28,7 @@ impl Bench {
         let start = Instant::now();
         let local = datetime(2017, 4, 3, 11, 53, 21, 0);
         let mut bench = Self {
-            exchange: RecoExchange::new(command, local, start),
+            exchange: RecoExchange::new(command, local, start).unwrap(),
             start,
             now: start,
             done: Vec::new(),
