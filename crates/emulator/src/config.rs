@@ -121,6 +121,8 @@ pub enum Profile {
     Sp2,
     /// The Reco4life P10A, known to differ in nothing that a client can see but the firmware text.
     P10a,
+    /// The module of an Orvibo S20; the plug itself is an [`OrviboTwin`](crate::OrviboTwin).
+    S20,
 }
 
 impl FromStr for Profile {
@@ -140,6 +142,7 @@ impl fmt::Display for Profile {
         f.write_str(match self {
             Self::Sp2 => "sp2",
             Self::P10a => "p10a",
+            Self::S20 => "s20",
         })
     }
 }

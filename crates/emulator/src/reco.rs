@@ -39,7 +39,7 @@ use web::{WEB_PORT, WebConnection};
 use wifi::WifiState;
 
 /// UDP port of discovery, scan and AT session; replies go to this port of the peer, too.
-const UDP_PORT: u16 = 48899;
+pub(crate) const UDP_PORT: u16 = 48899;
 /// Confirms the identity and opens the AT session.
 const CONFIRM: &[u8] = b"+ok";
 /// The datagram that asks Reco plugs for their state.
@@ -73,8 +73,17 @@ pub struct RecoTwin {
 impl RecoTwin {
     /// Makes a twin that has just started: on the air, and on its home network when in station mode.
     #[must_use]
-    pub fn new(mut config: PlugConfig, now: Instant) -> Self {
+    pub fn new(config: PlugConfig, now: Instant) -> Self {
         let behaviour = config.behaviour();
+        Self::with_behaviour(config, behaviour, now)
+    }
+
+    /// Makes a twin with this behaviour, whatever the faults of its configuration.
+    pub(crate) fn with_behaviour(
+        mut config: PlugConfig,
+        behaviour: RecoBehaviour,
+        now: Instant,
+    ) -> Self {
         let settings = ModuleSettings::initial(&mut config, &behaviour);
         let seed = seed_of(&config);
         let mut twin = Self {
@@ -93,6 +102,11 @@ impl RecoTwin {
         };
         twin.start_joined();
         twin
+    }
+
+    /// Tells whether it has power and has started.
+    pub(crate) fn is_powered(&self) -> bool {
+        self.wifi.is_up()
     }
 
     /// Tells whether the relay is on.

@@ -14,6 +14,7 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use crate::config::PlugConfig;
+use crate::orvibo::{OrviboConfig, OrviboTwin};
 use crate::reco::RecoTwin;
 use crate::record::RecordWriter;
 use crate::twin::Twin;
@@ -21,6 +22,12 @@ use driver::TwinDriver;
 
 pub use bind::ServerError;
 pub use driver::TwinReady;
+
+impl From<OrviboConfig> for Box<dyn Twin> {
+    fn from(config: OrviboConfig) -> Self {
+        Box::new(OrviboTwin::new(config, Instant::now()))
+    }
+}
 
 impl From<PlugConfig> for Box<dyn Twin> {
     fn from(config: PlugConfig) -> Self {

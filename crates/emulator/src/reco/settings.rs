@@ -5,7 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::config::{Mode, PlugConfig};
+use crate::config::{Mode, PlugConfig, Profile};
 use crate::network::HomeNetwork;
 use crate::reco::behaviour::RecoBehaviour;
 
@@ -81,6 +81,8 @@ fn factory(verb: &str, config: &PlugConfig, behaviour: &RecoBehaviour) -> String
         "WANN" => "DHCP".to_owned(),
         "LANN" => format!("{listen},255.255.255.0"),
         "WADHCP" => "on".to_owned(),
+        "WAP" if config.profile == Profile::S20 => "11BGN,WiWo-S20,CH1".to_owned(),
+        "WAKEY" if config.profile == Profile::S20 => "OPEN,NONE".to_owned(),
         // `Reco` and the serial number; the key is printed on the back of the plug.
         "WAP" => format!("11BGN,Reco{serial},CH1"),
         "WAKEY" => format!("WPA2PSK,AES,{serial:0>8}"),

@@ -41,6 +41,7 @@ static VERBS: &[ModuleVerb] = &[
     ModuleVerb { name: "H", query: QueryAction::Act(help), set: SetAction::Not },
     ModuleVerb { name: "E", query: QueryAction::Act(toggle_echo), set: SetAction::Act(set_echo) },
     ModuleVerb { name: "VER", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.version())), set: SetAction::Not },
+    ModuleVerb { name: "LVER", query: QueryAction::Act(|_, _| AtAnswer::value("08 (2015-04-28 16:57 16B)")), set: SetAction::Not },
     ModuleVerb { name: "MID", query: Stored, set: SetAction::Not },
     ModuleVerb { name: "WRMID", query: QueryAction::Not, set: SetAction::Act(set_module) },
     ModuleVerb { name: "WSMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.config.mac.compact())), set: SetAction::Act(|_, _, _| AtAnswer::refusal(AtError::NotPermitted)) },
@@ -95,6 +96,7 @@ pub(super) fn run(twin: &mut RecoTwin, arrival: TwinArrival, line: &AtLine<'_>) 
     let known = |verb: &&ModuleVerb| {
         verb.name == line.verb
             && (engine.ethernet_verbs || !is_ethernet(verb.name))
+            && (verb.name != "LVER" || twin.config.profile == Profile::S20)
             && !(engine.no_link_verbs && matches!(verb.name, "WSLK" | "WSLQ"))
     };
     let Some(verb) = VERBS.iter().find(known) else {
@@ -142,7 +144,7 @@ fn help(twin: &mut RecoTwin, _: TwinArrival) -> AtAnswer {
     let names = VERBS
         .iter()
         .map(|verb| verb.name)
-        .filter(|name| !name.is_empty() && !is_ethernet(name));
+        .filter(|name| !name.is_empty() && !is_ethernet(name) && *name != "LVER");
     let mut datagrams = vec![(Duration::ZERO, b"+ok=\n\r".to_vec())];
     datagrams.extend(names.map(|name| {
         (
@@ -209,6 +211,7 @@ impl RecoTwin {
         let stand_in = match self.config.profile {
             Profile::Sp2 => "1.0.06a-14 (2014-10-29 21:46 1M)",
             Profile::P10a => "1.0.08a-2 (2015-11-22 21:33 1M)",
+            Profile::S20 => "4.02.08.14 (2015-04-28 16:57 1M)",
         };
         self.behaviour
             .engine

@@ -13,6 +13,7 @@
 
 mod discovery;
 mod join;
+mod orvibo;
 mod session;
 mod switch;
 mod world;

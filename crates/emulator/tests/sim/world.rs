@@ -98,11 +98,11 @@ pub(crate) enum WorldEvent {
     Nothing,
 }
 
-pub(crate) struct SimWorld {
+pub(crate) struct SimWorld<T = RecoTwin> {
     pub(crate) now: Instant,
     pub(crate) start: Instant,
     pub(crate) weather: Weather,
-    pub(crate) twins: Vec<RecoTwin>,
+    pub(crate) twins: Vec<T>,
     /// When each twin wants to be called, as of when it was last touched.
     due: Vec<Option<Instant>>,
     random: fastrand::Rng,
@@ -125,24 +125,10 @@ struct SimConnection {
 
 impl SimWorld {
     pub(crate) fn new(seed: u64, weather: Weather, configs: Vec<PlugConfig>) -> Self {
-        let now = Instant::now();
-        let twins: Vec<_> = configs
-            .into_iter()
-            .map(|config| RecoTwin::new(config, now))
-            .collect();
-        Self {
-            now,
-            start: now,
-            weather,
-            due: twins.iter().map(RecoTwin::poll_timeout).collect(),
-            twins,
-            random: fastrand::Rng::with_seed(seed),
-            flights: BTreeMap::new(),
-            sequence: 0,
-            connection: None,
-            connections: 0,
-            sent: Vec::new(),
-        }
+        Self::of(seed, weather, |now| {
+            let configs = configs.into_iter();
+            configs.map(|config| RecoTwin::new(config, now)).collect()
+        })
     }
 
     /// A world with one plug.
@@ -153,8 +139,42 @@ impl SimWorld {
         Self::new(seed, weather, vec![config])
     }
 
-    pub(crate) fn twin(&self) -> &RecoTwin {
+    /// Cuts the plug's power for a moment.
+    pub(crate) fn restart(&mut self) {
+        self.twins[0].restart(self.now);
+        self.collect(0);
+    }
+}
+
+impl<T: Twin> SimWorld<T> {
+    /// A world with the twins that are made at its beginning.
+    pub(crate) fn of(seed: u64, weather: Weather, twins: impl FnOnce(Instant) -> Vec<T>) -> Self {
+        let now = Instant::now();
+        let twins = twins(now);
+        Self {
+            now,
+            start: now,
+            weather,
+            due: twins.iter().map(T::poll_timeout).collect(),
+            twins,
+            random: fastrand::Rng::with_seed(seed),
+            flights: BTreeMap::new(),
+            sequence: 0,
+            connection: None,
+            connections: 0,
+            sent: Vec::new(),
+        }
+    }
+
+    pub(crate) fn twin(&self) -> &T {
         &self.twins[0]
+    }
+
+    /// Changes the first twin from outside, as a hand on its button does.
+    pub(crate) fn touch<R>(&mut self, change: impl FnOnce(&mut T, Instant) -> R) -> R {
+        let result = change(&mut self.twins[0], self.now);
+        self.collect(0);
+        result
     }
 
     pub(crate) fn chance(&mut self, share: f64) -> bool {
@@ -286,12 +306,6 @@ impl SimWorld {
         }
     }
 
-    /// Cuts the plug's power for a moment.
-    pub(crate) fn restart(&mut self) {
-        self.twins[0].restart(self.now);
-        self.collect(0);
-    }
-
     /// Runs until something reaches the client or its timer is due.
     pub(crate) fn next(&mut self, due: Option<Instant>) -> WorldEvent {
         loop {
@@ -400,7 +414,7 @@ impl SimWorld {
                 TwinOutput::Datagram {
                     from, to, bytes, ..
                 } => self.datagram_to_client(from, to, &bytes),
-                TwinOutput::Connect { .. } => panic!("a Reco plug dials nowhere"),
+                TwinOutput::Connect { .. } => panic!("no twin here dials anywhere"),
                 TwinOutput::Segment { connection, bytes } => {
                     self.stream_to_client(connection, StreamEvent::Bytes(bytes));
                 }
