@@ -268,6 +268,7 @@ impl RegistryState {
             energy,
             default_metering: self.metering,
             has_meter: families.can(record.family, Capability::Meter),
+            has_label: families.can(record.family, Capability::Label),
             record,
             cancel: self.cancel.child_token(),
             handle,

@@ -420,5 +420,8 @@ fn details(hub: &Hub, view: &Arc<PlugView>, now: Timestamp) -> Vec<(&'static str
     details.extend(plug.serial.clone().map(|serial| ("Serial number", serial)));
     details.push(("Kind", kind.to_owned()));
     details.extend(plug.model.clone().map(|model| ("Model", model)));
+    if hub.registry().can(plug.mac, plugs::Capability::Label) {
+        details.extend(plug.extra.clone().map(|label| ("Name in the plug", label)));
+    }
     details
 }

@@ -31,6 +31,8 @@ pub(super) struct RegistryEntry {
     pub(super) family: FamilyId,
     /// `true` when its family has a meter.
     pub(super) has_meter: bool,
+    /// `true` when its family stores a name in the plug.
+    pub(super) has_label: bool,
     /// The token that ends its tasks.
     pub(super) cancel: CancellationToken,
     /// The handle for commands.
@@ -75,6 +77,7 @@ pub(super) struct NewEntry {
     pub(super) energy: Option<EnergyState>,
     pub(super) default_metering: Period,
     pub(super) has_meter: bool,
+    pub(super) has_label: bool,
     pub(super) cancel: CancellationToken,
     pub(super) handle: PlugHandle,
 }
@@ -99,6 +102,7 @@ impl RegistryEntry {
             mac: record.mac,
             family: record.family,
             has_meter: new.has_meter,
+            has_label: new.has_label,
             cancel: new.cancel,
             handle: new.handle,
             turned: Notify::new(),
@@ -260,6 +264,15 @@ impl RegistryEntry {
         }
         state.is_unsaved |= has_changed;
         has_changed
+    }
+
+    /// Records the name that it stores.
+    pub(super) fn labelled(&self, label: Option<String>) {
+        let mut state = self.state();
+        if state.extra != label {
+            state.extra = label;
+            self.publish(&state);
+        }
     }
 
     /// Records that it replied over its connection.
@@ -441,7 +454,10 @@ impl EntryState {
             record.model.clone_from(&plug.model);
         }
         self.res.clone_from(&plug.res);
-        self.extra.clone_from(&plug.extra);
+        // The name that a plug stores does not come with its reports.
+        if plug.extra.is_some() {
+            self.extra.clone_from(&plug.extra);
+        }
     }
 
     /// Applies a report of the relay's position.

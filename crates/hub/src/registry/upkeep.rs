@@ -1,4 +1,4 @@
-//! The upkeep of one plug: metering it, and moving its relay back after an outage.
+//! The upkeep of one plug: metering it, reading its name, and moving its relay back after an outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,9 @@ use super::state::{COMMAND_TIMEOUT, RegistryState, now};
 const METER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time for checking a connection.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum time for reading the name that a plug stores, and the delay before another try.
+const LABEL_TIMEOUT: Duration = Duration::from_secs(10);
+const LABEL_RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Interval at which a plug that does not reply is tried over its connection; it may be unreachable on UDP alone.
 const GONE_METERING_INTERVAL: Duration = Duration::from_secs(60);
 /// Delays before the position before an outage is restored: a plug that has just started may not accept commands yet.
@@ -37,6 +40,8 @@ pub(super) struct PlugUpkeep {
     pace: Option<MeteringRhythm>,
     /// `true` once a second reading was made due at once, to begin the lifetime total.
     has_hurried: bool,
+    /// Time at which the name that the plug stores is read.
+    label_due: Option<Instant>,
     is_here: bool,
 }
 
@@ -48,6 +53,7 @@ impl PlugUpkeep {
             share,
             pace: None,
             has_hurried: false,
+            label_due: None,
             is_here: false,
         }
     }
@@ -63,6 +69,7 @@ impl PlugUpkeep {
         let entry = Arc::clone(&self.entry);
         loop {
             let due = self.pace.map(|pace| pace.due());
+            let label_due = self.label_due;
             tokio::select! {
                 biased;
                 () = entry.turned.notified() => {
@@ -73,6 +80,9 @@ impl PlugUpkeep {
                 () = entry.meter_due.notified() => self.meter_soon(),
                 () = sleep_until(due.map_or_else(Instant::now, Instant::from_std)), if due.is_some() => {
                     self.meter().await;
+                }
+                () = sleep_until(label_due.unwrap_or_else(Instant::now)), if label_due.is_some() => {
+                    self.label().await;
                 }
             }
         }
@@ -88,6 +98,10 @@ impl PlugUpkeep {
         let now = now();
         let is_back = snapshot.is_here && !self.is_here;
         self.is_here = snapshot.is_here;
+        if is_back {
+            self.entry.handle.resubscribe();
+            self.label_due = self.entry.has_label.then(Instant::now);
+        }
         let interval = self
             .inner
             .metering_interval(self.entry.mac, snapshot.metering);
@@ -106,6 +120,21 @@ impl PlugUpkeep {
             }
             (Some(period), _) => Some(MeteringRhythm::new(now, period, self.share)),
         };
+    }
+
+    /// Reads the name that the plug stores.
+    async fn label(&mut self) {
+        match self.entry.handle.label(LABEL_TIMEOUT).await {
+            Ok(label) => {
+                self.entry.labelled(label);
+                self.label_due = None;
+            }
+            Err(error) => {
+                tracing::debug!(plug = %self.entry.mac, %error, "its name cannot be read");
+                let retry = self.is_here.then(|| Instant::now() + LABEL_RETRY_DELAY);
+                self.label_due = retry;
+            }
+        }
     }
 
     async fn meter(&mut self) {

@@ -26,6 +26,7 @@ mod log;
 #[path = "../../../mains/tests/cli/needs.rs"]
 mod needs;
 mod plugs;
+mod s20;
 #[path = "../keeper/twins.rs"]
 mod twins;
 mod usage;

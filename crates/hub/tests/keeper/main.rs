@@ -23,5 +23,6 @@ mod made_up_family;
 #[path = "../../../mains/tests/cli/needs.rs"]
 mod needs;
 mod presence;
+mod s20;
 mod twins;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use emulator::PlugConfig;
+use emulator::Twin;
 use emulator::server::{self, ServerError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -27,7 +27,7 @@ pub struct Plugs {
 }
 
 impl Plugs {
-    pub async fn start(configs: Vec<PlugConfig>) -> Self {
+    pub async fn start<T: Into<Box<dyn Twin>> + Send + 'static>(configs: Vec<T>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, mut is_ready) = mpsc::unbounded_channel();
         let count = configs.len();

@@ -15,6 +15,7 @@ mod documents;
 mod events;
 mod hue;
 mod naming;
+mod s20;
 mod secrets;
 mod setup;
 mod tariffs;
