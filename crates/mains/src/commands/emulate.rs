@@ -3,6 +3,7 @@
 mod bridge;
 mod keys;
 mod plug;
+mod s20;
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -26,6 +27,7 @@ use crate::ui::{BOLD, paint};
 Examples:
   mains emulate plug
   mains emulate plug --count 5 --load kettle
+  mains emulate s20 --plug-name 'Coffee maker'
   mains emulate bridge --press-after 0s
   mains help emulate plug
 
@@ -41,6 +43,8 @@ pub struct EmulateArgs {
 enum EmulateDevice {
     /// Emulate a Maginon SP-2 or Reco4life P10A
     Plug(Box<plug::EmulatePlugArgs>),
+    /// Emulate an Orvibo S20
+    S20(Box<s20::EmulateS20Args>),
     /// Emulate a Philips Hue bridge with bulbs
     Bridge(Box<bridge::EmulateBridgeArgs>),
 }
@@ -93,6 +97,7 @@ fn listen_address(text: &str) -> Result<Ipv4Addr, String> {
 pub async fn run(context: &Context, args: EmulateArgs) -> Outcome {
     match args.device {
         EmulateDevice::Plug(args) => plug::run(context, *args).await,
+        EmulateDevice::S20(args) => s20::run(context, *args).await,
         EmulateDevice::Bridge(args) => bridge::run(context, *args).await,
     }
 }
@@ -121,6 +126,22 @@ async fn serve<T: Into<Box<dyn Twin>>>(
     server::run(twins, record, on_ready, shutdown).await?;
     written?;
     Ok(Exit::DONE)
+}
+
+/// Warns of a twin at an address of this computer's own.
+fn warn_of_own_address(context: &Context, mut listen: impl Iterator<Item = Ipv4Addr>) {
+    let Ok(own) = hiflying::net::interfaces() else {
+        return;
+    };
+    let is_own = |address: &Ipv4Addr| own.iter().any(|it| it.address == *address);
+    if let Some(address) = listen.find(is_own) {
+        context.ui.warn(format_args!(
+            "{address} is an address of this computer, whose own clients drop what comes from there"
+        ));
+        context.ui.hint(
+            "give a twin for clients on this computer another address, e.g. `--listen 127.0.0.2`",
+        );
+    }
 }
 
 fn recorder(path: &Path) -> Result<RecordWriter, Failure> {

@@ -152,7 +152,7 @@ fn what_cannot_be_is_usage() {
             "{words:?}"
         );
     }
-    home.json(&["emulate", "s20"]).ends_with(2);
+    home.json(&["emulate", "toaster"]).ends_with(2);
     home.json(&["emulate"]).ends_with(2);
 }
 

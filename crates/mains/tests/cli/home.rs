@@ -119,9 +119,14 @@ impl Home {
 
     /// Starts `mains emulate plug …`, waits until `count` twins are ready and returns their lines.
     pub fn emulate(&mut self, words: &[&str], count: usize) -> Vec<String> {
+        self.emulate_device("plug", words, count)
+    }
+
+    /// The same for another device than `plug`.
+    pub fn emulate_device(&mut self, device: &str, words: &[&str], count: usize) -> Vec<String> {
         let mut child = self
             .command()
-            .args(["emulate", "plug"])
+            .args(["emulate", device])
             .args(words)
             .stdout(Stdio::piped())
             .spawn()

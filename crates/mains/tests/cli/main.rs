@@ -36,6 +36,7 @@ mod help;
 mod naming;
 mod output;
 mod probe;
+mod s20;
 mod switching;
 mod targets;
 mod terminal;

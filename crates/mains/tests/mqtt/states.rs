@@ -4,9 +4,10 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::broker::{
-    Broker, Listener, PLAIN, connected, home_with_plugs, ids, mosquitto, publish, retained,
-    running, status, switches,
+    Broker, Listener, PLAIN, configure, connected, home_with_plugs, ids, mosquitto, publish,
+    retained, running, status, switches,
 };
+use crate::home::Home;
 use crate::house::{Hub, eventually};
 use crate::needs::met;
 
@@ -146,4 +147,39 @@ fn metrics_count_messages() {
             && text.contains("\nmains_mqtt_published_total ")
             && !text.contains("\nmains_mqtt_published_total 0")
     });
+}
+
+#[test]
+fn a_plug_without_a_meter_has_a_switch_and_nothing_of_energy() {
+    let Some(()) = met(mosquitto()) else {
+        return;
+    };
+    let mut home = Home::with_network();
+    configure(&home, PLAIN);
+    home.emulate_device("s20", &["--listen", "127.77.0.9"], 1);
+    let _broker = Broker::open(&home);
+    let listener = Listener::start();
+    let hub = Hub::start(&home, &[]);
+    connected(&home);
+    let id = "accf234d0009";
+    let relay = format!("mains/{id}/relay");
+    listener.sees(&relay, "OFF");
+    publish(&format!("{relay}/set"), "ON");
+    listener.sees(&relay, "ON");
+    listener.sees(&format!("mains/{id}/availability"), "online");
+    let is_told = || {
+        let kept = retained();
+        kept.keys()
+            .any(|topic| topic.starts_with("homeassistant/switch/") && topic.contains(id))
+    };
+    eventually("Home Assistant is told", is_told);
+    let kept = retained();
+    assert!(!kept.contains_key(&format!("mains/{id}/meter")), "{kept:?}");
+    for (topic, payload) in kept.iter().filter(|(topic, _)| topic.contains(id)) {
+        for class in ["power", "energy", "voltage", "current", "frequency"] {
+            let class = format!("\"device_class\":\"{class}\"");
+            assert!(!payload.contains(&class), "{topic}: {payload}");
+        }
+    }
+    assert_eq!(hub.end(Signal::SIGTERM).0.code(), Some(0));
 }

@@ -111,13 +111,13 @@ impl NetworkLab {
         );
     }
 
-    /// Drops `percent` of the datagrams to port 48899 on arrival, on both sides.
+    /// Drops `percent` of the datagrams to the ports of plugs on arrival, on both sides.
     pub fn lose(&self, percent: u8) {
         for part in ["client", "plugs"] {
             let rules = format!(
                 "add table ip loss\n\
                  add chain ip loss input {{ type filter hook input priority 0; }}\n\
-                 add rule ip loss input udp dport 48899 numgen random mod 100 < {percent} counter drop\n"
+                 add rule ip loss input udp dport {{ 48899, 10000 }} numgen random mod 100 < {percent} counter drop\n"
             );
             let mut nft = self
                 .command_in(part, "nft")

@@ -23,4 +23,5 @@ mod lab;
 )]
 #[path = "../cli/needs.rs"]
 mod needs;
+mod s20;
 mod setup;

@@ -35,13 +35,23 @@ impl SetupBench {
 
     /// Starts twins; returns the address and MAC of each.
     pub fn emulate(&mut self, host: u8, words: &[&str]) -> Vec<(String, String)> {
+        self.emulate_device("plug", host, words)
+    }
+
+    /// The same for another device than `plug`.
+    pub fn emulate_device(
+        &mut self,
+        device: &str,
+        host: u8,
+        words: &[&str],
+    ) -> Vec<(String, String)> {
         let count = words
             .iter()
             .position(|word| *word == "--count")
             .map_or(1, |at| words[at + 1].parse().unwrap());
         let mut child = self
             .program()
-            .args(["emulate", "plug", "--listen", &self.address(host)])
+            .args(["emulate", device, "--listen", &self.address(host)])
             .args(words)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())

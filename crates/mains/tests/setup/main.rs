@@ -14,6 +14,7 @@ mod bench;
 mod direct;
 mod failures;
 mod prompts;
+mod s20;
 mod secrets;
 mod usage;
 mod verified;

@@ -7,7 +7,10 @@ use emulator::{HomeNetwork, Load, Mode, PlugConfig, PlugFault, Profile, SerialNu
 use hiflying::Mac;
 use plugs::RelayState;
 
-use super::{FaultArg, address_after, addresses, listen_address, print_catalogue, recorder, serve};
+use super::{
+    FaultArg, address_after, addresses, listen_address, print_catalogue, recorder, serve,
+    warn_of_own_address,
+};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
 
@@ -79,19 +82,7 @@ pub(super) async fn run(context: &Context, args: EmulatePlugArgs) -> Outcome {
     }
     let twins = args.configs()?;
     let record = args.record.as_deref().map(recorder).transpose()?;
-    let is_own = |twin: &&PlugConfig| {
-        let own = hiflying::net::interfaces();
-        own.is_ok_and(|own| own.iter().any(|it| it.address == twin.listen))
-    };
-    if let Some(twin) = twins.iter().find(is_own) {
-        let address = twin.listen;
-        context.ui.warn(format_args!(
-            "{address} is an address of this computer, whose own clients drop what comes from there"
-        ));
-        context.ui.hint(
-            "give a twin for clients on this computer another address, e.g. `--listen 127.0.0.2`",
-        );
-    }
+    warn_of_own_address(context, twins.iter().map(|twin| twin.listen));
     serve(context, twins, record).await
 }
 

@@ -32,7 +32,7 @@ pub(super) fn not_on_plug_network(module: Ipv4Addr) -> Failure {
         "this computer is not on the plug's own network, where the module has the address {module}"
     ))
     .hint(
-        "join the plug's Wi-Fi network (Reco and nine digits) first; for a plug that is already on a network, pass its \
+        "join the plug's Wi-Fi network (Reco and nine digits, or WiWo-S20) first; for a plug that is already on a network, pass its \
          address with `--module`",
     )
 }

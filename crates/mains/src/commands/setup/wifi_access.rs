@@ -110,7 +110,7 @@ async fn by_hand(
         return Err(error.into());
     }
     context.ui.status(format_args!(
-        "{error}: join the plug's Wi-Fi network (Reco and nine digits, key on its back) by hand"
+        "{error}: join the plug's Wi-Fi network (Reco and nine digits, key on its back; WiWo-S20, open) by hand"
     ));
     if context.ui.can_ask() && !context.ui.agrees() {
         context
@@ -310,7 +310,7 @@ pub(super) fn no_plug_network(manager: &NetworkManager) -> Failure {
     let interfaces = manager.interfaces();
     Failure::new(
         Kind::NotFound,
-        format!("no plug access point found by {interfaces} (looked for SSID Reco and nine digits)"),
+        format!("no plug access point found by {interfaces} (looked for SSID Reco and nine digits, and WiWo-S20)"),
     )
     .hint(
         "plug the plug in near this computer; if it was on a Wi-Fi network before, hold its button until its light changes; \
