@@ -160,11 +160,8 @@ impl OrviboTwin {
 
     /// Moves the relay, as far as its faults permit, and tells all subscribers.
     fn turn(&mut self, now: Instant, on: bool) {
-        if self.behaviour.stuck {
+        if self.behaviour.stuck || self.random.f64() < self.behaviour.lying {
             return;
-        }
-        if self.random.f64() < self.behaviour.lying {
-            return self.report(now, on);
         }
         if self.behaviour.slow.is_zero() {
             self.arrive(now, on);

@@ -250,6 +250,13 @@ impl Registry {
         self.0.metering_interval(mac, entry.view().metering)
     }
 
+    /// Returns the longest delay of a plug's own timer; `None` if it has none or is not adopted.
+    pub fn max_delay(&self, mac: Mac) -> Option<Minutes> {
+        let family = self.0.lan.families().get(self.0.entry(mac)?.family)?;
+        let has_timer = family.capabilities().contains(&Capability::Timer);
+        has_timer.then(|| family.max_delay())
+    }
+
     /// Returns `true` if a plug has an ability; a plug that is not adopted has none.
     pub fn can(&self, mac: Mac, capability: Capability) -> bool {
         let entry = self.0.entry(mac);

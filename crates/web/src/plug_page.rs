@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use hiflying::Mac;
 use hub::Hub;
 use jiff::{Timestamp, ToSpan, Zoned};
+use plugs::Minutes;
 use serde::Deserialize;
 
 use crate::PagesState;
@@ -46,7 +47,14 @@ struct PlugPage {
     rooms: Vec<String>,
     edit: Edit,
     details: Vec<(&'static str, String)>,
-    has_timer: bool,
+    /// The longest delay of its own timer in minutes, as a number and as text; `None` without a timer.
+    max_delay: Option<(u16, String)>,
+}
+
+/// Returns a number of minutes, and its text.
+fn counted(minutes: Minutes) -> (u16, String) {
+    let count = minutes.count();
+    (count, format::number(f64::from(count), 0))
 }
 
 /// Present figures besides power.
@@ -209,7 +217,7 @@ async fn draw(
         rooms: rooms(hub),
         edit,
         details: details(hub, &view, now),
-        has_timer: hub.registry().can(mac, plugs::Capability::Timer),
+        max_delay: hub.registry().max_delay(mac).map(counted),
         plug,
         frame,
     };

@@ -117,7 +117,7 @@ static CATALOGUE: &[FaultRow<OrviboBehaviour>] = catalogue! {
     "silent-switch" Flag(|b| b.silent_switch = true), "switches, and neither acknowledges nor reports it";
     "quiet-when-same" Flag(|b| b.quiet_when_same = true), "a switch to where the relay is gets no answer at all";
     "stuck-relay" Flag(|b| b.stuck = true), "acknowledges and never switches";
-    "lying-relay[=P]" Share(Some(1.0), |b, p| b.lying = p), "reports the new position and does not switch, with probability P";
+    "lying-relay[=P]" Share(Some(1.0), |b, p| b.lying = p), "acknowledges and does not switch, with probability P";
     "slow-relay=D" Time(|b, d| b.slow = d), "the relay moves D after the command";
     "falls-off" Flag(|b| b.falls_on_restart = true), "the relay is off after a restart";
 

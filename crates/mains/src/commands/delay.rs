@@ -22,7 +22,8 @@ use crate::ui::{BOLD, clean, paint};
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The plug itself counts down and switches, also while this computer is off. It counts whole minutes, 1 to 2000 (33h20m). \
+The plug itself counts down and switches, also while this computer is off. It counts whole minutes, 1 to 2000 (33h20m); an \
+Orvibo S20 1 to 1092 (18h12m). \
 A new delay replaces the former one. Whether it survives a power cut is unknown.
 
 Without a PLUG it lists the timers that were set from this computer and are not due yet; a plug does not tell its own. No \

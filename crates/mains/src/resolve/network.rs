@@ -135,8 +135,13 @@ impl<'a> Network<'a> {
             }
             Place::Last(entry) => {
                 let budget = self.context.budget(LAST_ADDRESS_TIMEOUT);
+                // Where replies get lost, a plug may be heard as a mere module; it is known to be more.
+                let is_it = |plug: &Plug| {
+                    let is_module = plug.family == FamilyId::MODULE;
+                    plug.mac == entry.mac && (!is_module || entry.family == FamilyId::MODULE)
+                };
                 match self.lan.presence(entry.address, budget).await {
-                    Ok(plug) if plug.mac == entry.mac => plug,
+                    Ok(plug) if is_it(&plug) => plug,
                     heard => {
                         // DHCP may have given the address to another one.
                         heard.iter().for_each(|other| self.sight(other));

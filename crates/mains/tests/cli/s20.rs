@@ -102,7 +102,7 @@ fn it_has_no_meter() {
         .ends_with(0);
     let first: Value = serde_json::from_str(watched.stdout.lines().next().unwrap()).unwrap();
     let fields: Vec<&String> = first.as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["plug", "at", "relay"], "{first}");
+    assert_eq!(fields, ["at", "plug", "relay"], "{first}");
     assert_eq!(
         (&first["plug"], &first["relay"]),
         (&json!(MAC), &json!("off"))

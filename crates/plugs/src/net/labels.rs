@@ -7,9 +7,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered};
 use futures_util::{FutureExt, StreamExt};
 use hiflying::Mac;
-use tokio::time::Instant;
 
-use super::{DiscoverEvent, Lan, end_of};
+use super::{DiscoverEvent, Lan};
 use crate::{Capability, Plug};
 
 /// Maximum time for reading a name.
@@ -17,13 +16,11 @@ const LABEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Lan {
     /// Returns the plug with the name that it stores, if it stores one and it can be read in time.
-    pub(super) async fn labelled(&self, plug: Plug, deadline: Instant) -> Plug {
+    pub(super) async fn labelled(&self, plug: Plug) -> Plug {
         if !self.families.can(plug.family, Capability::Label) {
             return plug;
         }
-        let budget = deadline.saturating_duration_since(Instant::now());
-        let handle = self.plug(plug.clone());
-        let label = handle.label(budget.min(LABEL_TIMEOUT)).await;
+        let label = self.plug(plug.clone()).label(LABEL_TIMEOUT).await;
         if let Err(error) = &label {
             tracing::debug!(plug = %plug.mac, %error, "its name cannot be read");
         }
@@ -94,7 +91,7 @@ impl LabelledSearch {
         let can = self.lan.families.can(plug.family, Capability::Label);
         if can && self.tried.insert(plug.mac) {
             let (lan, plug) = (self.lan.clone(), plug.clone());
-            let reading = async move { lan.labelled(plug, end_of(LABEL_TIMEOUT)).await };
+            let reading = async move { lan.labelled(plug).await };
             self.reading.push(reading.boxed());
         }
         let plug = self.labelled(plug);

@@ -27,7 +27,7 @@ const MODULE_PROBE_INTERVAL: Duration = Duration::from_millis(80);
 pub(super) const DEAF_TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Lan {
-    /// Probes `address` repeatedly for at most `budget`, and returns the device there.
+    /// Probes `address` repeatedly for at most `budget`, and returns the device there, with the name that it stores.
     ///
     /// # Errors
     ///
@@ -38,9 +38,8 @@ impl Lan {
         budget: Duration,
     ) -> Result<Plug, ContactError> {
         let mut probe = AddressProbe::new(self, address, &self.families).await?;
-        let deadline = end_of(budget);
-        let plug = self.presence_by(&mut probe, deadline).await?;
-        Ok(self.labelled(plug, deadline).await)
+        let plug = self.presence_by(&mut probe, end_of(budget)).await?;
+        Ok(self.labelled(plug).await)
     }
 
     pub(super) async fn presence_by(

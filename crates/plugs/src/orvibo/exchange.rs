@@ -13,14 +13,14 @@ use crate::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason};
 use crate::{Minutes, RelayState};
 
 /// Maximum number of subscriptions and of commands that are sent.
-const MAX_SUBSCRIPTIONS: u32 = 14;
-const MAX_COMMANDS: u32 = 8;
+const MAX_SUBSCRIPTIONS: u32 = 16;
+const MAX_COMMANDS: u32 = 12;
 /// Time for the reply to a subscription.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_millis(250);
 /// Delay of a command after the subscription: one within about 6 ms may be ignored.
 const SETTLE_DELAY: Duration = Duration::from_millis(15);
 /// Time for the reply to a command, which often does not come to the first one.
-const REPLY_TIMEOUT: Duration = Duration::from_millis(600);
+const REPLY_TIMEOUT: Duration = Duration::from_millis(450);
 /// Number of seconds by which a countdown may already have advanced when the plug reports it.
 const COUNTDOWN_TOLERANCE: u16 = 15;
 /// Longest datagram that is put together from pieces; the longest reply has 168 bytes.
@@ -231,6 +231,10 @@ impl Exchange for OrviboExchange {
                 self.finish(Ok(PlugReply::Accepted));
             }
             OrviboExchangeState::Waiting { .. } if self.commands >= MAX_COMMANDS => self.give_up(),
+            // The first command after a subscription is often ignored.
+            OrviboExchangeState::Waiting { .. } if !self.commands.is_multiple_of(2) => {
+                self.send(now);
+            }
             // Perhaps it has restarted, and knows of no subscription.
             OrviboExchangeState::Waiting { .. } | OrviboExchangeState::Subscribing { .. } => {
                 self.subscribe(now);

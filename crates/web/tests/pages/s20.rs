@@ -53,8 +53,10 @@ fn no_page_tells_of_the_energy_of_a_plug_without_a_meter() {
         ] {
             assert!(!page.html.contains(absent), "{absent}");
         }
-        let rules = browser.get("/rules/new?kind=standby_kill").await;
-        assert!(rules.html.contains("kettle"));
+        page.shows(200, "1 to 1,092 minutes");
+        let rules = browser.get("/rules?new=1&kind=standby_kill").await;
+        rules.shows(200, ">kettle</option>");
+        assert!(!rules.html.contains(">lamp</option>"), "{}", rules.html);
         browser
             .post(&format!("{path}/relay"), &[("state", "on")])
             .await
