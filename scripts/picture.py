@@ -1,4 +1,4 @@
-"""Draws what comes on standard input, colours and all, as a picture of a terminal: picture.py FILE.
+"""Draws what comes on standard input, colours and all, as a picture of a terminal: picture.py FILE TITLE.
 
 The probe's long sheet is left out; everything else is as it was printed."""
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 # Without the web fonts of rich's own frame: a page that shows the picture must not call anybody.
-FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="mains demo --tour">
+FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="TITLE">
 <style>.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px; line-height: {line_height}px; }}
 .{unique_id}-title {{ font-size: 18px; font-family: sans-serif; }}
 {styles}</style>
@@ -42,7 +42,8 @@ def main() -> None:
     text = re.sub(r"/tmp/mains-demo-\w+/", "", sys.stdin.read())
     console = Console(record=True, width=112, file=io.StringIO())
     console.print(Text.from_ansi(without_probe(text).rstrip()))
-    console.save_svg(sys.argv[1], title="mains demo --tour", code_format=FRAME)
+    _, file, title = sys.argv
+    console.save_svg(file, title=title, code_format=FRAME.replace("TITLE", title))
 
 
 main()

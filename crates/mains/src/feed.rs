@@ -4,9 +4,11 @@
 
 use std::pin::Pin;
 
-use api::client::{Client, ReceivedEvent};
+use api::client::{Client, HubUrl, ReceivedEvent};
 use futures_util::Stream;
+use hiflying::Mac;
 use plugs::net::DiscoverOptions;
+use plugs::{RelayCommand, Switched};
 
 use crate::context::Context;
 use crate::error::{Failure, Kind};
@@ -30,12 +32,48 @@ pub(crate) enum FeedItem {
 /// Events as they happen. It ends after a failure that a new attempt would not cure.
 pub(crate) type Feed<'a> = Pin<Box<dyn Stream<Item = Result<FeedItem, Failure>> + 'a>>;
 
+/// Plugs that are followed: their events, and the way to switch them.
+pub(crate) struct PlugFeed<'a> {
+    /// The events.
+    pub(crate) events: Feed<'a>,
+    /// The source, which also switches.
+    pub(crate) source: FeedSource<'a>,
+}
+
+/// The source of the events of plugs.
+#[derive(Debug, Clone)]
+pub(crate) enum FeedSource<'a> {
+    /// A hub, at this address when the feed was opened.
+    Hub(&'a Context, HubUrl),
+    /// The plugs themselves.
+    Plugs(local::FollowedPlugs),
+}
+
+impl FeedSource<'_> {
+    /// Switches a plug that is followed, and confirms.
+    ///
+    /// # Errors
+    ///
+    /// When the hub or the plug cannot be reached, or refuses. A command that was accepted and not carried out is
+    /// [`Switched::confirmed`] instead.
+    pub(crate) async fn switch(
+        &self,
+        plug: Mac,
+        action: RelayCommand,
+    ) -> Result<Switched, Failure> {
+        match self {
+            Self::Hub(context, _) => hub::switch(context, plug, action).await,
+            Self::Plugs(plugs) => plugs.switch(plug, action).await,
+        }
+    }
+}
+
 /// The plugs to follow.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FollowRequest<'a> {
     /// Empty for all.
     pub(crate) targets: &'a [Target],
-    /// True to meter each plug, where no hub does.
+    /// True to meter each plug, where no hub does, and to be able to switch it.
     pub(crate) meters: bool,
     /// Additions to the search, where no hub makes it.
     pub(crate) search: DiscoverOptions,
@@ -50,7 +88,7 @@ pub(crate) async fn of_plugs<'a>(
     context: &'a Context,
     hub: Option<Client>,
     request: FollowRequest<'a>,
-) -> Result<Feed<'a>, Failure> {
+) -> Result<PlugFeed<'a>, Failure> {
     if let Some(hub) = hub {
         match hub::of_plugs(context, &hub, request.targets).await {
             Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {

@@ -16,6 +16,7 @@ mod feed;
 mod hub_endpoint;
 mod hub_names;
 pub mod inventory;
+mod job_control;
 mod logging;
 pub mod plug_table;
 pub mod resolve;

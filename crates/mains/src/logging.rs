@@ -1,6 +1,7 @@
 //! Logs on stderr: for `-v` and `-vv`, and always for a service.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -9,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::context::Context;
 use crate::ui::harmless;
+use crate::ui::held::HeldOutput;
 
 /// Crates whose logs are shown: only those of the workspace, because others log D-Bus messages, which can hold a Wi-Fi key.
 const LOGGED_CRATES: [&str; 7] = [
@@ -25,8 +27,9 @@ pub(crate) fn start(context: &Context, service: bool) {
         _ => Level::TRACE,
     };
     let targets = Targets::new().with_targets(LOGGED_CRATES.map(|name| (name, level)));
+    let held = context.ui.held();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| CleanStderr)
+        .with_writer(move || CleanStderr(Arc::clone(&held)))
         .with_ansi(context.ui.colours_stderr());
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry()
@@ -35,12 +38,15 @@ pub(crate) fn start(context: &Context, service: bool) {
         .try_init();
 }
 
-/// Stderr, where text from devices steers no terminal. Each line arrives in one piece.
-struct CleanStderr;
+/// Stderr, where text from devices steers no terminal, and nothing is written into a screen. Each line arrives in one piece.
+struct CleanStderr(Arc<HeldOutput>);
 
 impl Write for CleanStderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
+        if self.0.take_log(&harmless(&text)) {
+            return Ok(bytes.len());
+        }
         io::stderr().write_all(harmless(&text).as_bytes())?;
         Ok(bytes.len())
     }

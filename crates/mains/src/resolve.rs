@@ -15,6 +15,7 @@ use crate::inventory::Inventory;
 use crate::ui::clean;
 
 pub(crate) use addresses::SecondAddresses;
+pub(crate) use network::COMMAND_TIMEOUT;
 pub use network::{Network, address_of};
 pub use reach::Reach;
 pub use target::{SwitchedPlug, Target, device_address, parse};

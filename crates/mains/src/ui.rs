@@ -11,8 +11,8 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -20,10 +20,12 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+use held::HeldOutput;
 use live::LiveLine;
 
 pub use questions::{Choice, Terminal};
 
+pub(crate) mod held;
 mod live;
 mod questions;
 pub mod screen;
@@ -126,6 +128,8 @@ pub struct Ui {
     /// A question stands on the terminal: a spinner would be drawn over the answer.
     asked: AtomicBool,
     live: Mutex<Option<LiveLine>>,
+    /// Text for stderr while a screen has the terminal.
+    held: Arc<HeldOutput>,
 }
 
 impl Ui {
@@ -143,7 +147,13 @@ impl Ui {
             closed: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             live: Mutex::new(None),
+            held: Arc::default(),
         }
+    }
+
+    /// Returns the place where others than this module leave lines for stderr while a screen has the terminal.
+    pub(crate) fn held(&self) -> Arc<HeldOutput> {
+        Arc::clone(&self.held)
     }
 
     /// Returns true when stdout carries JSON.
@@ -256,6 +266,9 @@ impl Ui {
 
     /// Errors are dropped: there is no other place to report them.
     fn write_stderr(&self, text: &str) {
+        if self.held.take_message(text) {
+            return;
+        }
         let _ = self.above_live(|| {
             let mut stream = AutoStream::new(io::stderr().lock(), self.stderr_choice);
             stream

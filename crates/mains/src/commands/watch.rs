@@ -1,24 +1,38 @@
 //! `mains watch`: what plugs draw, as it changes.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::MissedTickBehavior;
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::feed::{self, FollowRequest};
 use crate::resolve::{Target, parse};
 use crate::shutdown::Signals;
-use view::WatchView;
+use lines::WatchLines;
 
+mod app;
 mod board;
-mod view;
+mod draw;
+mod lines;
+mod order;
+mod screen;
+mod trend;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-In a terminal it is a live table, into a pipe a line for each reading. It runs until Ctrl-C (or --timeout).
+In a terminal it is a screen: every plug with its power now and over the last minutes, and the sums. Into a pipe, with -q, or \
+with TERM=dumb it is a line for each reading. It runs until `q` or Ctrl-C (or --timeout).
+
+Keys of the screen:
+  Up Down        select a plug; PageUp, PageDown, Home, End too
+  Space, Enter   switch the selected plug on or off, at once and without a question
+  /              show only plugs with this text in their name, room, MAC, address, …
+  s, S           sort by name, power, energy of today, energy, room; in the opposite direction
+  ?              explain the keys, and what is shown
+  q              quit
+
+A relay is shown in a new position when the plug has confirmed it. A figure in parentheses is old; it is in no sum.
 
 With a hub (`mains serve`) it shows the hub's readings and relay states at the hub's own interval (`mains hub set`). Without \
 one, every plug is metered every two seconds over a connection of its own, and relay states come from a scan; meanwhile other \
@@ -43,32 +57,29 @@ pub struct WatchArgs {
     plugs: Vec<Target>,
 }
 
-/// Interval at which the picture is drawn anew.
-const FRAME_INTERVAL: Duration = Duration::from_millis(250);
-
-/// Shows events until a signal, the deadline, or until the output is closed.
+/// Shows events until a key, a signal, the deadline, or until the output is closed.
 pub async fn run(context: &Context, args: WatchArgs) -> Outcome {
     let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
-    let mut view = WatchView::open(&context.ui)?;
     let request = FollowRequest {
         targets: &args.plugs,
         meters: true,
         ..FollowRequest::default()
     };
     let opening = async { feed::of_plugs(context, context.hub()?, request).await };
+    let opening = context.ui.waiting("waiting for the hub", opening);
     let mut feed = tokio::select! {
         () = &mut over => return Ok(Exit::DONE),
         feed = opening => feed?,
     };
-    let mut frames = tokio::time::interval(FRAME_INTERVAL);
-    frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    if context.ui.has_screen() {
+        return screen::run(context, feed, over).await;
+    }
+    let mut lines = WatchLines::new(&context.ui);
     while !context.ui.is_closed() {
         tokio::select! {
             () = &mut over => break,
-            Some(item) = feed.next() => view.take(item?)?,
-            _ = frames.tick() => view.draw()?,
+            Some(item) = feed.events.next() => lines.take(item?)?,
         }
     }
-    view.end()?;
     Ok(Exit::DONE)
 }

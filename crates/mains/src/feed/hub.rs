@@ -1,14 +1,15 @@
 //! The events of a hub, resumed after a lost connection.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::Event;
 use api::client::{Client, EventStream, ReceivedEvent};
 use futures_util::stream;
 use hiflying::Mac;
+use plugs::{RelayCommand, Switched};
 
-use super::{Feed, FeedItem};
+use super::{Feed, FeedItem, FeedSource, PlugFeed};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::hub_names::HubNames;
@@ -49,7 +50,7 @@ pub(super) async fn of_plugs<'a>(
     context: &'a Context,
     hub: &Client,
     targets: &[Target],
-) -> Result<Feed<'a>, Failure> {
+) -> Result<PlugFeed<'a>, Failure> {
     // First the events: what happens while the plugs are listed is not lost then.
     let stream = context
         .bounded(async { Ok(hub.events(None, None).await?) })
@@ -77,7 +78,25 @@ pub(super) async fn of_plugs<'a>(
         ..HubFeed::new(context)
     };
     feed.list(hub).await?;
-    Ok(feed.into_stream())
+    Ok(PlugFeed {
+        events: feed.into_stream(),
+        source: FeedSource::Hub(context, hub.url().clone()),
+    })
+}
+
+/// Switches a plug of the hub. A hub that was found on this computer is looked up again, as for a new connection.
+pub(super) async fn switch(
+    context: &Context,
+    plug: Mac,
+    action: RelayCommand,
+) -> Result<Switched, Failure> {
+    let begin = Instant::now();
+    let reply = context.need_hub()?.switch(plug, action).await?;
+    Ok(Switched {
+        relay: reply.relay,
+        confirmed: reply.confirmed,
+        elapsed: begin.elapsed(),
+    })
 }
 
 struct HubFeed<'a> {

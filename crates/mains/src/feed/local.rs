@@ -1,7 +1,9 @@
 //! The events of the plugs themselves: a search that never stops shows which plugs are there and how the relays stand, and each plug
 //! is metered over one connection that is kept.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,15 +14,15 @@ use futures_util::{Stream, StreamExt};
 use hiflying::Mac;
 use plugs::duplicates::{self, Duplicates};
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle};
-use plugs::{Capability, Plug, Reading};
+use plugs::{Capability, Plug, Reading, RelayCommand, Switched};
 use tokio::time::MissedTickBehavior;
 
-use super::{Feed, FeedItem, FollowRequest};
+use super::{FeedItem, FeedSource, FollowRequest, PlugFeed};
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::inventory::Inventory;
 use crate::resolve::interfaces::{for_search, for_targets, none_up, reachable};
-use crate::resolve::{Target, ambiguous, unknown_name};
+use crate::resolve::{COMMAND_TIMEOUT, Target, ambiguous, unknown_name};
 
 /// The interval at which each plug is metered.
 const METER_INTERVAL: Period = Period::seconds(2);
@@ -39,7 +41,7 @@ const METER_TIMEOUT: Duration = Duration::from_secs(4);
 pub(super) async fn of_plugs<'a>(
     context: &'a Context,
     request: FollowRequest<'a>,
-) -> Result<Feed<'a>, Failure> {
+) -> Result<PlugFeed<'a>, Failure> {
     let inventory = context.inventory()?;
     let wanted = WantedPlugs::of(request.targets, &inventory)?;
     let interfaces = match request.targets {
@@ -66,6 +68,7 @@ pub(super) async fn of_plugs<'a>(
         watch: true,
         ..request.search
     });
+    let plugs = FollowedPlugs::default();
     let feed = LocalFeed {
         context,
         inventory,
@@ -73,20 +76,24 @@ pub(super) async fn of_plugs<'a>(
         meters: request.meters,
         lan,
         search: search.boxed(),
-        plugs: HashMap::new(),
+        plugs: plugs.clone(),
         duplicates: Duplicates::default(),
         unsaved: HashMap::new(),
         saved: None,
         readings: SelectAll::new(),
     };
-    Ok(Box::pin(stream::unfold(feed, |mut feed| async {
+    let events = stream::unfold(feed, |mut feed| async {
         let event = feed.next().await?;
         let received = ReceivedEvent {
             id: None,
             event: Some(event),
         };
         Some((Ok(FeedItem::Received(received)), feed))
-    })))
+    });
+    Ok(PlugFeed {
+        events: Box::pin(events),
+        source: FeedSource::Plugs(plugs),
+    })
 }
 
 struct LocalFeed<'a> {
@@ -96,7 +103,7 @@ struct LocalFeed<'a> {
     meters: bool,
     lan: Lan,
     search: BoxStream<'static, DiscoverEvent>,
-    plugs: HashMap<Mac, FollowedPlug>,
+    plugs: FollowedPlugs,
     duplicates: Duplicates,
     /// Plugs that were heard and are not in the inventory yet.
     unsaved: HashMap<Mac, Plug>,
@@ -105,10 +112,34 @@ struct LocalFeed<'a> {
     readings: SelectAll<BoxStream<'static, Reading>>,
 }
 
+#[derive(Debug)]
 struct FollowedPlug {
     view: PlugView,
-    /// `None` for a plug that is not metered.
+    /// `None` where plugs are only looked for.
     handle: Option<PlugHandle>,
+}
+
+/// The plugs that are followed, each with its one connection. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FollowedPlugs(Rc<RefCell<HashMap<Mac, FollowedPlug>>>);
+
+impl FollowedPlugs {
+    /// Switches a plug, after what its connection carries already.
+    pub(super) async fn switch(
+        &self,
+        plug: Mac,
+        action: RelayCommand,
+    ) -> Result<Switched, Failure> {
+        let handle = self.handle(plug);
+        let handle = handle.ok_or_else(|| {
+            Failure::new(Kind::NotFound, format!("{plug} has not been heard yet"))
+        })?;
+        Ok(handle.switch(action, COMMAND_TIMEOUT).await?)
+    }
+
+    fn handle(&self, plug: Mac) -> Option<PlugHandle> {
+        self.0.borrow().get(&plug)?.handle.clone()
+    }
 }
 
 impl LocalFeed<'_> {
@@ -136,11 +167,12 @@ impl LocalFeed<'_> {
         self.watch_for_duplicates(&plug);
         self.remember(&plug);
         let plug = self.inventory.named(plug);
-        let known = self.plugs.remove(&plug.mac);
+        let known = self.plugs.0.borrow_mut().remove(&plug.mac);
         let was_lost = known.as_ref().is_some_and(|known| !known.view.available);
         let (reading, handle) =
             known.map_or((None, None), |known| (known.view.reading, known.handle));
-        let handle = handle.or_else(|| self.meter(&plug));
+        let handle = handle.or_else(|| self.contact(&plug));
+        let can_meter = self.lan.families().can(plug.family, Capability::Meter);
         if let Some(handle) = &handle {
             handle.locate(Some(plug.address));
         }
@@ -152,8 +184,8 @@ impl LocalFeed<'_> {
             energy_total_wh: None,
             room: None,
             metering: match handle {
-                Some(_) => Metering::Every(METER_INTERVAL),
-                None => Metering::Off,
+                Some(_) if can_meter => Metering::Every(METER_INTERVAL),
+                _ => Metering::Off,
             },
             power_on: None,
             relay_since: None,
@@ -164,7 +196,8 @@ impl LocalFeed<'_> {
             true => Event::Availability(Arc::new(view.clone())),
             false => Event::Plug(Arc::new(view.clone())),
         };
-        self.plugs.insert(mac, FollowedPlug { view, handle });
+        let known = FollowedPlug { view, handle };
+        self.plugs.0.borrow_mut().insert(mac, known);
         Some(event)
     }
 
@@ -195,24 +228,29 @@ impl LocalFeed<'_> {
         }
     }
 
-    /// Begins to meter a plug, if it can be metered and should.
-    fn meter(&mut self, plug: &Plug) -> Option<PlugHandle> {
-        if !self.meters || !self.lan.families().can(plug.family, Capability::Meter) {
+    /// Gets ready to switch a plug, and begins to meter it, if that is wanted and it can be.
+    fn contact(&mut self, plug: &Plug) -> Option<PlugHandle> {
+        let can = |ability| self.lan.families().can(plug.family, ability);
+        let can_meter = can(Capability::Meter);
+        if !self.meters || !(can_meter || can(Capability::Switch)) {
             return None;
         }
         let handle = self.lan.plug(plug.clone());
-        self.readings.push(readings(handle.clone()).boxed());
+        if can_meter {
+            self.readings.push(readings(handle.clone()).boxed());
+        }
         Some(handle)
     }
 
     fn lost(&mut self, mac: Mac) -> Option<Event> {
-        let view = &mut self.plugs.get_mut(&mac)?.view;
+        let mut plugs = self.plugs.0.borrow_mut();
+        let view = &mut plugs.get_mut(&mac)?.view;
         view.available = false;
         Some(Event::Availability(Arc::new(view.clone())))
     }
 
     fn metered(&mut self, reading: Reading) -> Event {
-        if let Some(known) = self.plugs.get_mut(&reading.plug) {
+        if let Some(known) = self.plugs.0.borrow_mut().get_mut(&reading.plug) {
             known.view.reading = Some(reading.clone());
         }
         Event::Reading(MeterEvent {
@@ -234,7 +272,7 @@ fn readings(handle: PlugHandle) -> impl Stream<Item = Reading> + Send {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     stream::unfold((handle, ticks), |(handle, mut ticks)| async move {
         ticks.tick().await;
-        let metered = handle.meter(METER_TIMEOUT).await;
+        let metered = handle.meter_in_background(METER_TIMEOUT).await;
         let metered = metered.inspect_err(|error| tracing::debug!(%error, "is not metered"));
         Some((metered.ok(), (handle, ticks)))
     })

@@ -31,7 +31,7 @@ const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time for a second device with the same MAC to reply to a scan, too.
 const SECOND_REPLY_TIMEOUT: Duration = Duration::from_millis(100);
 /// The time for one command, unless `--timeout` says otherwise.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The place where a plug is looked for first.
 enum Place<'a> {

@@ -1,110 +1,179 @@
-//! A picture on the terminal, redrawn in place.
-//!
-//! It is drawn on the terminal's alternate screen, so that the former contents come back at the end. Control sequences are
-//! written whatever the colours are: without them there is no picture.
+//! A full screen on the terminal, which is given back as it was: at the end, after an error, in a panic, and while the process is
+//! stopped.
 
-use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Stdout, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 
-use anstream::ColorChoice;
-use anstream::adapter::strip_str;
-use terminal_size::{Height, terminal_size};
+use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::style::ResetColor;
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen,
+    LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{execute, queue};
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+use terminal_size::{Height, Width, terminal_size};
 
 use super::Ui;
+use super::held::HeldOutput;
 use crate::error::Failure;
 
-/// Switches to the alternate screen without cursor, where lines that are too long end at the edge.
-const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-const END: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-/// Height of a terminal whose size is unknown.
-const DEFAULT_HEIGHT: u16 = 24;
+/// Size of a terminal that does not know its own, like a serial line.
+const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
-/// A picture on the terminal; removed when dropped.
+/// True while a screen has the terminal. A panic takes it away.
+static HAS_TERMINAL: AtomicBool = AtomicBool::new(false);
+
+/// The whole terminal, in raw mode, for pictures that replace each other. Given back when dropped.
 #[derive(Debug)]
 pub struct Screen {
-    coloured: bool,
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    held: Arc<HeldOutput>,
 }
 
 impl Ui {
-    /// Takes over the terminal if stdout is one and shows text for people.
+    /// Returns true where a screen can be shown and keys can be read: both stdin and stdout are a terminal that can do it, and
+    /// neither `--json` nor `-q` asks for lines.
+    pub fn has_screen(&self) -> bool {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        let is_wanted = !self.options.json && !self.options.quiet;
+        is_wanted && !is_dumb && io::stdin().is_terminal() && stdout().is_terminal()
+    }
+
+    /// Takes over the terminal. To be used where [`Ui::has_screen`].
     ///
     /// # Errors
     ///
-    /// When the terminal cannot be written to.
-    pub fn screen(&self) -> Result<Option<Screen>, Failure> {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        if self.is_json() || dumb || !io::stdout().is_terminal() {
-            return Ok(None);
-        }
-        write(BEGIN)?;
-        Ok(Some(Screen {
-            coloured: self.stdout_choice != ColorChoice::Never,
-        }))
+    /// When the terminal cannot be set up.
+    pub fn screen(&self) -> Result<Screen, Failure> {
+        Screen::open(self.held())
     }
 }
 
 impl Screen {
-    /// Draws the picture: as many of its lines as fit.
+    fn open(held: Arc<HeldOutput>) -> Result<Self, Failure> {
+        restore_in_panic();
+        let terminal = terminal(area()).map_err(unusable)?;
+        held.begin();
+        let mut screen = Self { terminal, held };
+        screen.enter()?;
+        Ok(screen)
+    }
+
+    /// Draws a picture over the former one.
     ///
     /// # Errors
     ///
-    /// When the terminal cannot be written to.
-    pub fn draw(&mut self, picture: &str) -> Result<(), Failure> {
-        let height = terminal_size().map_or(DEFAULT_HEIGHT, |(_, Height(height))| height);
-        write(&frame(picture, height.into(), self.coloured))
+    /// When the terminal cannot be written to, or a panic has taken it away.
+    pub fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
+        if !HAS_TERMINAL.load(Ordering::SeqCst) {
+            return Err(Failure::failed("a part of the program has failed"));
+        }
+        // A terminal that can shows the picture at once, when it is complete.
+        queue!(stdout(), BeginSynchronizedUpdate).map_err(unusable)?;
+        let area = area();
+        if self.terminal.get_frame().area() != area {
+            self.clear(area)?;
+        }
+        self.terminal.draw(picture).map_err(unusable)?;
+        execute!(stdout(), EndSynchronizedUpdate).map_err(unusable)
+    }
+
+    /// Draws the next picture from scratch, whatever has become of the terminal.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal cannot be set up.
+    pub fn refresh(&mut self) -> Result<(), Failure> {
+        // The shell may have changed the modes of the terminal while the process was stopped.
+        leave();
+        self.enter()
+    }
+
+    /// Gives the terminal back, until [`Screen::refresh`].
+    pub fn lend(&mut self) {
+        leave();
+    }
+
+    /// Returns the messages that were meant for stderr since the last call.
+    pub fn messages(&self) -> Vec<String> {
+        self.held.messages()
+    }
+
+    fn enter(&mut self) -> Result<(), Failure> {
+        HAS_TERMINAL.store(true, Ordering::SeqCst);
+        enable_raw_mode().map_err(unusable)?;
+        let begun = queue!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide);
+        begun.map_err(unusable)?;
+        self.clear(area())
+    }
+
+    /// Clears the terminal, and forgets what was drawn. [`Terminal::clear`] would ask the terminal for its cursor, whose reply
+    /// can be taken for a key.
+    fn clear(&mut self, area: Rect) -> Result<(), Failure> {
+        execute!(stdout(), Clear(ClearType::All)).map_err(unusable)?;
+        self.terminal = terminal(area).map_err(unusable)?;
+        Ok(())
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        leave();
         // No stream is left to report a failure on.
-        let _ = write(END);
+        let _ = io::stderr().write_all(self.held.end().as_bytes());
     }
 }
 
-/// Returns the output that replaces the former picture.
-fn frame(picture: &str, height: usize, coloured: bool) -> String {
-    let lines: Vec<&str> = picture.lines().collect();
-    let fits = lines.len() <= height;
-    let shown = if fits {
-        height
-    } else {
-        height.saturating_sub(1)
-    };
-    let mut frame = "\x1b[H".to_owned();
-    for (index, line) in lines.iter().take(shown).enumerate() {
-        let begin = if index == 0 { "" } else { "\r\n" };
-        // Writing to a String cannot fail.
-        let _ = match coloured {
-            true => write!(frame, "{begin}{line}\x1b[K"),
-            false => write!(frame, "{begin}{}\x1b[K", strip_str(line)),
-        };
+/// Gives the terminal back as it was, if a screen has it. Failures are dropped: there is no place to report them.
+fn leave() {
+    if HAS_TERMINAL.swap(false, Ordering::SeqCst) {
+        let mut stdout = stdout();
+        let _ = queue!(
+            stdout,
+            EndSynchronizedUpdate,
+            ResetColor,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            Show
+        );
+        let _ = stdout.flush();
+        let _ = disable_raw_mode();
     }
-    if !fits {
-        let _ = write!(frame, "\r\n\u{2026} and {} more\x1b[K", lines.len() - shown);
-    }
-    frame + "\x1b[J"
 }
 
-fn write(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::failed("the output cannot be written").caused_by(&error))
+/// Lets a panic give the terminal back before it reports itself.
+fn restore_in_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            leave();
+            report(panic);
+        }));
+    });
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn terminal(area: Rect) -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    let viewport = Viewport::Fixed(area);
+    Terminal::with_options(
+        CrosstermBackend::new(stdout()),
+        TerminalOptions { viewport },
+    )
+}
 
-    #[test]
-    fn as_many_lines_as_fit() {
-        let drawn = |height| frame("\x1b[1ma\x1b[0m\nb\nc", height, false);
-        assert_eq!(drawn(3), "\x1b[Ha\x1b[K\r\nb\x1b[K\r\nc\x1b[K\x1b[J");
-        assert_eq!(drawn(9), drawn(3));
-        assert_eq!(drawn(2), "\x1b[Ha\x1b[K\r\n\u{2026} and 2 more\x1b[K\x1b[J");
-        assert_eq!(drawn(0), "\x1b[H\r\n\u{2026} and 3 more\x1b[K\x1b[J");
-        assert!(frame("\x1b[1ma\x1b[0m", 1, true).contains("\x1b[1ma\x1b[0m"));
-    }
+fn area() -> Rect {
+    let known = terminal_size().filter(|(width, height)| width.0 > 0 && height.0 > 0);
+    let (width, height) = known.map_or(DEFAULT_SIZE, |(Width(width), Height(height))| {
+        (width, height)
+    });
+    Rect::new(0, 0, width, height)
+}
+
+fn unusable(error: io::Error) -> Failure {
+    Failure::failed("the terminal cannot be used").caused_by(&error)
 }

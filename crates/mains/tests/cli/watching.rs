@@ -2,10 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::Duration;
 
-use expectrl::process::unix::WaitStatus;
-use expectrl::{ControlCode, Eof, Expect, Session};
 use serde_json::Value;
 
 use crate::home::{Home, finish};
@@ -91,31 +88,4 @@ fn only_the_plugs_that_were_named() {
         home.json(&["watch", "attic"]).ends_with(3).error_kind(),
         "not_found"
     );
-}
-
-#[test]
-fn a_picture_in_a_terminal_that_leaves_the_terminal_as_it_was() {
-    let mut home = Home::with_network();
-    emulated(&mut home);
-    home.run(&["name", "127.0.0.2", "fridge"]).ends_with(0);
-    let mut command = home.command();
-    command
-        .env("TERM", "xterm")
-        .arg("watch")
-        .stdin(Stdio::inherit());
-    let mut session = Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(20)));
-    session.expect("\u{1b}[?1049h").unwrap();
-    session.expect("fridge").unwrap();
-    session.expect("2 plugs, 1").unwrap();
-    // The relay is seen by the scan, whoever switched it.
-    home.run(&["at", "--tcp", "127.0.0.2", "AT+YZSWITCH=1,OFF,202611221200"])
-        .ends_with(0);
-    session.expect("off").unwrap();
-    session.send(ControlCode::EndOfText).unwrap();
-    session.expect("\u{1b}[?25h\u{1b}[?1049l").unwrap();
-    session.expect("fridge").unwrap();
-    session.expect(Eof).unwrap();
-    let status = session.get_process().wait().unwrap();
-    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
 }

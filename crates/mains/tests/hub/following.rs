@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Stdio};
-use std::time::Duration;
 
-use expectrl::{Expect, Session};
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::home::Home;
@@ -91,32 +88,6 @@ fn readings_have_the_same_fields_and_a_hub_adds_its_total() {
     let mut through = fields(&Following::start(&home, &["watch"]).next());
     assert!(through.remove("energy_total_wh"), "{through:?}");
     assert_eq!(through, without);
-}
-
-#[test]
-fn a_hub_that_is_gone_is_said_and_its_figures_are_not_shown_as_present() {
-    let mut home = Home::with_network();
-    home.emulate(
-        &["--listen", "127.0.0.2", "--relay", "on", "--load", "60"],
-        1,
-    );
-    let hub = Hub::start(&home, &[]);
-    adopt(&home, &["127.0.0.2"]);
-    let mut command = home.command();
-    command
-        .env("TERM", "xterm")
-        .arg("watch")
-        .stdin(Stdio::inherit());
-    let mut session = Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(40)));
-    session.expect("1 plug, 60.0 W").unwrap();
-    // It neither answers nor closes its connections, as one whose computer lost power.
-    hub.freeze();
-    session.expect("the hub cannot be reached").unwrap();
-    hub.end(Signal::SIGKILL);
-    let hub = Hub::start(&home, &[]);
-    session.expect("1 plug, 60.0 W").unwrap();
-    drop(hub);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, hub: Option<Client>, args: DiscoverAr
     };
     let mut feed = tokio::select! {
         () = &mut over => return Ok(Exit::DONE),
-        feed = feed::of_plugs(context, hub, request) => feed?,
+        feed = feed::of_plugs(context, hub, request) => feed?.events,
     };
     let mut shown = ShownPlugs {
         context,
