@@ -33,6 +33,14 @@ impl DiscoveryWord {
     /// Word of solar loggers; the Maginon app has it as well.
     pub const WIFIKIT: Self = Self(Cow::Borrowed(b"WIFIKIT-214028-READ"));
 
+    /// The words with which modules leave the factory: Hi-Flying's own, that of solar loggers, and those of two other brands.
+    pub const FACTORY: [Self; 4] = [
+        Self::HF_A11,
+        Self::WIFIKIT,
+        Self(Cow::Borrowed(b"www.usr.cn")),
+        Self(Cow::Borrowed(b"Link_Wi-Fi")),
+    ];
+
     /// Makes a word from bytes, 1 to 20 of them, none of which could end a line.
     ///
     /// # Errors

@@ -18,7 +18,6 @@ mod report;
 mod restore;
 mod stage;
 mod timing;
-mod watch;
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -179,7 +178,7 @@ impl Join {
     /// Takes a datagram from the module's address.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
         match &mut self.stage {
-            JoinStage::Restarting(watch, _) => watch.handle_datagram(datagram),
+            JoinStage::Restarting(watch, _) => watch.handle_datagram(now, datagram),
             JoinStage::CheckingSilence(_, watch, purpose) if begins_reply(datagram) => {
                 self.stage = JoinStage::TestingSession(watch.test(now), *purpose);
             }
@@ -198,7 +197,8 @@ impl Join {
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.stage {
             JoinStage::Restarting(watch, _) => {
-                let status = watch.handle_timeout(now);
+                watch.handle_timeout(now);
+                let status = watch.status();
                 self.handle_restart_status(now, status);
             }
             JoinStage::CheckingSilence(at, ..) if *at <= now => self.end_silence_check(now),
@@ -238,7 +238,7 @@ impl Join {
     /// Returns when [`Join::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.stage {
-            JoinStage::Restarting(watch, _) => Some(watch.next_timeout()),
+            JoinStage::Restarting(watch, _) => watch.poll_timeout(),
             JoinStage::CheckingSilence(at, ..) => Some(*at),
             JoinStage::TestingSession(test, _) => Some(test.next_timeout()),
             JoinStage::Pausing(at, _) => self.session.poll_timeout().into_iter().chain([*at]).min(),

@@ -17,6 +17,7 @@
 //! * [`wscan`]: the list of networks that a module sees.
 //! * [`session`]: the session on UDP; [`serial`]: the same commands over the serial port.
 //! * [`join`]: putting a module on a network, with proof and roll-back.
+//! * [`smartlink`]: sending the key in packet lengths instead.
 //!
 //! ```
 //! use hiflying::command::{AtCommand, Wskey};
@@ -62,6 +63,7 @@ pub mod net;
 pub mod serial;
 pub mod session;
 pub mod settings;
+pub mod smartlink;
 #[cfg(test)]
 mod testing;
 pub mod verb;

@@ -39,4 +39,5 @@ macro_rules! machine {
 }
 
 machine!(crate::session::AtSession);
+machine!(crate::session::RestartWatch);
 machine!(crate::join::Join);

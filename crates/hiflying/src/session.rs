@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod exchange;
 mod opening;
+pub(crate) mod restart;
 mod round_trip;
 
 use std::collections::VecDeque;
@@ -25,6 +26,8 @@ use crate::{AtRequest, Mac, ModuleIdentity};
 pub use config::AtSessionConfig;
 use exchange::AtExchange;
 pub use exchange::CommandId;
+pub(crate) use restart::SessionTest;
+pub use restart::{RestartStatus, RestartWatch};
 use round_trip::RoundTrip;
 pub(crate) use round_trip::after;
 

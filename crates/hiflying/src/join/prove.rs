@@ -4,13 +4,11 @@ use std::time::Instant;
 
 use super::report::{JoinError, JoinEvent, JoinOutcome, ModuleState, RejoinReason, StepName};
 use super::stage::{JoinCommand, JoinStage, RestartPurpose};
-use super::timing::{
-    MAX_LINK_TIMEOUTS, MAX_RESTARTS, MAX_ROUND, MIN_ROUND, REREAD_DELAY, STATUS_INTERVAL,
-};
-use super::watch::{RestartStatus, RestartWatch};
+use super::timing::{MAX_LINK_TIMEOUTS, REREAD_DELAY, STATUS_INTERVAL};
 use crate::AtReply;
 use crate::command::{AtCommand, AtCommandError, Ping, SetWmode, Wann, Wmode, Wslk};
-use crate::session::{AtSession, after};
+use crate::session::restart::MAX_RESTARTS;
+use crate::session::{AtSession, RestartStatus, RestartWatch, after};
 use crate::settings::{LinkStatus, Mode, PingResult, Wan};
 
 impl super::Join {
@@ -60,8 +58,7 @@ impl super::Join {
     }
 
     pub(super) fn restart(&mut self, now: Instant, purpose: RestartPurpose) {
-        let round = self.session.resend_delay(MIN_ROUND, MAX_ROUND);
-        let watch = RestartWatch::new(now, self.session.terminator(), round);
+        let watch = self.session.restart(now);
         self.stage = JoinStage::Restarting(watch, purpose);
     }
 

@@ -5,8 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use super::report::StepName;
-use super::watch::{RestartWatch, SessionTest};
-use crate::session::CommandId;
+use crate::session::{CommandId, RestartWatch, SessionTest};
 use crate::settings::{Mode, OnOff};
 use crate::{AtRequest, AtValue};
 

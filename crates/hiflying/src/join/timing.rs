@@ -25,24 +25,3 @@ pub(super) const REREAD_DELAY: Duration = Duration::from_millis(100);
 
 /// Maximum number of times that the module may fall silent while it links.
 pub(super) const MAX_LINK_TIMEOUTS: u32 = 3;
-
-/// Minimum duration of a round of null commands after `AT+Z`.
-pub(super) const MIN_ROUND: Duration = Duration::from_millis(100);
-
-/// Maximum duration of a round of null commands after `AT+Z`.
-pub(super) const MAX_ROUND: Duration = Duration::from_millis(400);
-
-/// Minimum duration of a round while the module still replies: there is no hurry.
-pub(super) const REPLYING_ROUND: Duration = Duration::from_millis(300);
-
-/// Null commands of one round. Several, so that loss alone does not look like silence.
-pub(super) const COMMANDS_PER_ROUND: usize = 3;
-
-/// Rounds of silence after which the module counts as restarting.
-pub(super) const MAX_SILENT_ROUNDS: u32 = 4;
-
-/// Interval after which `AT+Z` is sent again to a module that still replies.
-pub(super) const RESTART_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Maximum number of `AT+Z`. Where two of five datagrams are lost, eight go astray once in 1,500 times.
-pub(super) const MAX_RESTARTS: u32 = 8;

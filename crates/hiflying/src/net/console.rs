@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 
 use super::UdpPort;
 use super::drive::PeerSocket;
-use crate::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, NoReply};
+use crate::session::{
+    AtSession, AtSessionConfig, AtSessionEvent, CommandId, NoReply, RestartStatus,
+};
 use crate::{AtCommand, AtCommandError, AtRequest, ErrorCode, ModuleIdentity};
 
 /// Failure of a command over the network.
@@ -193,6 +195,22 @@ impl UdpConsole {
             Ok(()) => UdpConsoleError::NoReply(target),
             Err(source) => UdpConsoleError::Io { target, source },
         }
+    }
+
+    /// Restarts the module with `AT+Z`, which ends the session. Returns false for a module that goes on replying.
+    ///
+    /// # Errors
+    ///
+    /// [`UdpConsoleError::Io`].
+    pub async fn restart(mut self) -> Result<bool, UdpConsoleError> {
+        let target = self.target;
+        let mut watch = self.session.restart(Instant::now());
+        let gone = self.line.drive(&mut watch, |watch| match watch.status() {
+            RestartStatus::Pending => None,
+            status => Some(status == RestartStatus::Gone),
+        });
+        gone.await
+            .map_err(|source| UdpConsoleError::Io { target, source })
     }
 
     /// Leaves command mode (`AT+Q`).
