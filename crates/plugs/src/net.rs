@@ -23,7 +23,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use hiflying::DiscoveryWord;
 use hiflying::net::{BindError, Interface, UdpPort};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::families;
@@ -61,6 +63,8 @@ pub use task::PlugTask;
 pub struct Lan {
     families: Families,
     networks: Arc<RwLock<Networks>>,
+    /// Discovery words of modules whose word was changed.
+    words: Arc<RwLock<Arc<[DiscoveryWord]>>>,
 }
 
 type Networks = Arc<[Arc<LanNetwork>]>;
@@ -103,6 +107,7 @@ impl Lan {
             _ => Ok(Self {
                 families,
                 networks: Arc::new(RwLock::new(networks.into())),
+                words: Arc::default(),
             }),
         }
     }
@@ -160,6 +165,25 @@ impl Lan {
     /// Returns the families whose members are searched for.
     pub fn families(&self) -> &Families {
         &self.families
+    }
+
+    /// Sets the discovery words that are sent in addition to the well-known ones, to modules whose word was changed.
+    pub fn set_words(&self, words: Vec<DiscoveryWord>) {
+        *self.words.write().unwrap_or_else(PoisonError::into_inner) = words.into();
+    }
+
+    /// Returns the words of [`Lan::set_words`].
+    pub fn words(&self) -> Arc<[DiscoveryWord]> {
+        Arc::clone(&self.words.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens a TCP connection to a device, from the interface that leads there.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the system.
+    pub async fn connect(&self, address: Ipv4Addr, port: u16) -> std::io::Result<TcpStream> {
+        driver::connect(self, address, port).await
     }
 
     /// Returns the reasons why plugs that reply only to port 48899 are not heard on some interface.

@@ -77,6 +77,7 @@ struct LanSearch {
 
 impl LanSearch {
     async fn begin(lan: Lan, options: DiscoverOptions) -> Self {
+        let words = lan.words();
         let (networks, families) = (lan.networks(), lan.families);
         let mut sources = Vec::new();
         for network in networks.iter() {
@@ -91,7 +92,11 @@ impl LanSearch {
                     indices.into_iter().map(move |index| (index, address))
                 })
                 .collect(),
-            words: options.words,
+            words: options
+                .words
+                .into_iter()
+                .chain(words.iter().cloned())
+                .collect(),
             wait: options.wait,
             expect: options.expect,
             watch: options.watch,

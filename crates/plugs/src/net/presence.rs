@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hiflying::DiscoveryWord;
 use hiflying::net::BindError;
 use tokio::time::{Instant, sleep_until};
 
@@ -99,6 +100,7 @@ pub(super) struct AddressProbe {
     address: Ipv4Addr,
     networks: Vec<Arc<LanNetwork>>,
     families: Families,
+    words: Arc<[DiscoveryWord]>,
     listener: LanListener,
     is_unreachable: bool,
 }
@@ -126,6 +128,7 @@ impl AddressProbe {
             listener: LanListener::on(sources),
             networks,
             families: families.clone(),
+            words: lan.words(),
             is_unreachable: false,
         })
     }
@@ -139,7 +142,7 @@ impl AddressProbe {
                 continue;
             }
             for network in &self.networks {
-                is_reached |= network.probe(family, self.address).await;
+                is_reached |= network.probe(family, &self.words, self.address).await;
             }
         }
         self.is_unreachable = !is_reached;
@@ -180,7 +183,12 @@ impl AddressProbe {
 
 impl LanNetwork {
     /// Sends a family's probes once; returns whether that was possible.
-    pub(super) async fn probe(&self, family: &'static dyn Family, address: Ipv4Addr) -> bool {
+    pub(super) async fn probe(
+        &self,
+        family: &'static dyn Family,
+        words: &[DiscoveryWord],
+        address: Ipv4Addr,
+    ) -> bool {
         if let Some(port) = self.inbound_of(family).await {
             port.probe(Some(address).filter(|address| *address != self.interface.broadcast));
         }
@@ -188,7 +196,7 @@ impl LanNetwork {
             return false;
         };
         let mut all = true;
-        for probe in family.probes(&[]) {
+        for probe in family.probes(words) {
             all &= socket.send(&probe, address).await;
         }
         all

@@ -16,7 +16,9 @@ impl Lan {
         for network in self.networks().iter() {
             let mut sent = false;
             for family in self.families.of_plugs() {
-                sent |= network.probe(family, network.interface.broadcast).await;
+                sent |= network
+                    .probe(family, &[], network.interface.broadcast)
+                    .await;
             }
             reached += usize::from(sent);
         }
@@ -32,7 +34,7 @@ impl Lan {
         };
         let mut is_sent = false;
         for network in self.networks_towards(address) {
-            is_sent |= network.probe(family, address).await;
+            is_sent |= network.probe(family, &self.words(), address).await;
         }
         is_sent
     }
