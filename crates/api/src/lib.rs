@@ -7,6 +7,7 @@
 //! * `document`, `id`: what groups, schedules, rules and tariffs have in common.
 //! * `group`, `schedule`, `rule`, `tariff`: these documents, one file each.
 //! * `energy`: what plugs used and what it cost.
+//! * `harden`: locking a plug down.
 //! * `cause`: on whose behalf a relay moved. `log`: past events.
 //! * `local_date`, `time_of_day`, `moment`, [`duration`]: times as people write them.
 //! * `error`: errors with their kind, message, hint and field.
@@ -21,6 +22,7 @@ mod energy;
 mod error;
 mod event;
 mod group;
+mod harden;
 mod history;
 mod id;
 mod json;
@@ -50,6 +52,9 @@ pub use energy::{EnergyPeriod, EnergyRow, HouseholdRow};
 pub use error::{ErrorChain, ErrorDocument, ErrorKind, ProblemDocument, RequestError, excerpt};
 pub use event::{Event, HubProblem, MeterEvent};
 pub use group::Group;
+pub use harden::{
+    HardenReport, HardenRequest, HardenState, HardenStep, WeaknessId, WeaknessIdError,
+};
 pub use history::{History, HistoryPoint};
 pub use id::{Id, IdError, SwitchTarget};
 pub use local_date::LocalDate;

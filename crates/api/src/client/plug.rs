@@ -10,14 +10,16 @@ use serde_json::json;
 
 use super::{Client, ClientError, Download};
 use crate::{
-    EnergyRequest, EnergyRow, FoundPlug, History, HistoryRequest, HouseholdRow, ImportResponse,
-    PlugView, RangeRequest, SwitchRequest, SwitchResponse,
+    EnergyRequest, EnergyRow, FoundPlug, HardenReport, HardenRequest, History, HistoryRequest,
+    HouseholdRow, ImportResponse, PlugView, RangeRequest, SwitchRequest, SwitchResponse,
 };
 
 /// Maximum length of a search by a hub.
 pub const MAX_SEARCH: Duration = Duration::from_secs(30);
 /// Time that the reply to a search may take beyond the search itself.
 const SEARCH_GRACE: Duration = Duration::from_secs(10);
+/// Maximum time for locking a plug down: it restarts after each of four steps, and once more where one is taken back.
+const HARDEN_TIMEOUT: Duration = Duration::from_secs(600);
 /// Maximum time for an import, and until an export begins: years of history take long on a small computer.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -124,6 +126,16 @@ impl Client {
         }
         let request = self.get(&format!("plugs/{plug:x}/version"));
         Ok(request.reply::<VersionFields>().await?.version)
+    }
+
+    /// Locks a plug down, takes that back, or finds out what stands open. A step that failed is an error in the report.
+    pub async fn harden(
+        &self,
+        plug: Mac,
+        request: &HardenRequest,
+    ) -> Result<HardenReport, ClientError> {
+        let post = self.post(&format!("plugs/{plug:x}/harden"));
+        post.timeout(HARDEN_TIMEOUT).json(request).reply().await
     }
 
     /// Returns the power and energy of a plug over time.
