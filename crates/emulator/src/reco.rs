@@ -1,11 +1,12 @@
 //! The Maginon SP-2 and Reco4life P10A: a plug behind a Hi-Flying Wi-Fi module.
 //!
-//! Parts: `joining` restarts and joins a network, `session` is the right to send AT commands on UDP, `at` and `verbs` run the
+//! Parts: `cloud` calls a server, `joining` restarts and joins a network, `session` is the right to send AT commands on UDP, `at` and `verbs` run the
 //! commands over `settings`, `stream` those on TCP, `outlet` is relay, timers and meter, `web` the login page.
 
 mod answer;
 mod at;
 pub(crate) mod behaviour;
+mod cloud;
 mod connection;
 pub(crate) mod fault;
 mod joining;
@@ -31,6 +32,7 @@ use crate::outbox::Outbox;
 use crate::twin::{ConnectionId, TcpPort, Twin, TwinArrival, TwinOutput};
 use answer::AtError;
 use behaviour::RecoBehaviour;
+use cloud::ServerCall;
 use connection::CommandStream;
 use outlet::Outlet;
 use session::{ModuleSessions, SessionStage};
@@ -66,6 +68,7 @@ pub struct RecoTwin {
     commands: u32,
     streams: Vec<CommandStream>,
     web: Vec<WebConnection>,
+    call: ServerCall,
     outlet: Outlet,
     outbox: Outbox,
 }
@@ -95,6 +98,7 @@ impl RecoTwin {
             commands: 0,
             streams: Vec::new(),
             web: Vec::new(),
+            call: ServerCall::default(),
             outlet: Outlet::new(&config, &behaviour, seed, now),
             outbox: Outbox::default(),
             behaviour,
@@ -324,6 +328,7 @@ impl RecoTwin {
         self.outlet.advance(now, &self.behaviour);
         self.advance_streams(now);
         self.advance_web(now);
+        self.advance_call(now);
     }
 }
 
@@ -377,7 +382,7 @@ impl Twin for RecoTwin {
                 self.web.push(WebConnection::new(id, now));
                 true
             }
-            None => false,
+            None => self.call.admit(id),
         }
     }
 
@@ -391,6 +396,7 @@ impl Twin for RecoTwin {
         self.advance(now);
         self.streams.retain(|it| it.id != id);
         self.web.retain(|it| it.id != id);
+        self.call.close(id);
         self.outbox.forget(id);
     }
 
@@ -408,6 +414,7 @@ impl Twin for RecoTwin {
             self.outlet.timeout(),
             self.streams_timeout(),
             self.outbox.timeout(),
+            self.call.timeout(),
         ]
         .into_iter()
         .chain(self.web.iter().map(|it| Some(it.deadline())))

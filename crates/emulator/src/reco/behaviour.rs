@@ -123,6 +123,13 @@ pub(crate) struct CommandBehaviour {
     pub(crate) link_parentheses: bool,
     pub(crate) link_bssid: bool,
     pub(crate) link_radio_off: bool,
+    pub(crate) forgets: Vec<&'static str>,
+    pub(crate) reverts: Vec<&'static str>,
+    pub(crate) silent_after: Vec<&'static str>,
+    pub(crate) cut_word: bool,
+    pub(crate) access_point_stays: bool,
+    pub(crate) cloud_socket: Option<String>,
+    pub(crate) client_socket: Option<String>,
 }
 
 /// Restarting and joining a network.

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::behaviour::RecoBehaviour;
+use super::behaviour::{CommandBehaviour, RecoBehaviour};
+use super::values;
 use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
 use crate::network::NetworkSecurity;
 
@@ -48,6 +49,26 @@ fn security(behaviour: &mut RecoBehaviour, text: &str) -> Result<(), &'static st
         _ => return Err("give wep, wpa, wpa2 or mixed"),
     };
     Ok(())
+}
+
+/// The settings that a lock-down changes.
+fn verb(text: &str) -> Result<&'static str, &'static str> {
+    let verbs = ["ASWD", "WEBU", "WMODE", "SOCKB", "NETP"];
+    let mut verbs = verbs.into_iter();
+    verbs
+        .find(|verb| verb.eq_ignore_ascii_case(text))
+        .ok_or("give ASWD, WEBU, WMODE, SOCKB or NETP")
+}
+
+/// A value of `AT+SOCKB` or `AT+NETP`.
+fn socket(
+    text: &str,
+    check: fn(&[u8], &CommandBehaviour) -> Option<Vec<u8>>,
+) -> Result<Option<String>, &'static str> {
+    check(text.as_bytes(), &CommandBehaviour::default())
+        .and_then(|socket| String::from_utf8(socket).ok())
+        .map(Some)
+        .ok_or("give the value as AT+SOCKB or AT+NETP takes it")
 }
 
 use FaultEffect::{Address, Count, Flag, Share, Text, Time};
@@ -142,6 +163,15 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "wslk-bssid" Flag(|b| b.engine.link_bssid = true), "AT+WSLK gives the access point's MAC alone, in lower case";
     "rf-off" Flag(|b| b.engine.link_radio_off = true), "AT+WSLK replies RF Off instead of Disconnected";
 
+    // What a lock-down changes.
+    "sockb=TEXT" Text(|b, text| { b.engine.cloud_socket = socket(text, values::second_socket)?; Ok(()) }), "AT+SOCKB has this value: the module calls a server, TCP,PORT,HOST";
+    "netp=TEXT" Text(|b, text| { b.engine.client_socket = socket(text, values::socket)?; Ok(()) }), "AT+NETP has this value, TCP,Client,PORT,HOST for a module that calls a server";
+    "ap-stays" Flag(|b| b.engine.access_point_stays = true), "a plug in station mode keeps its own access point (AT+WMODE is APSTA)";
+    "forgets=VERB" Text(|b, text| { b.engine.forgets.push(verb(text)?); Ok(()) }), "ASWD, WEBU, WMODE, SOCKB or NETP is answered +ok and not kept; may be given several times";
+    "reverts=VERB" Text(|b, text| { b.engine.reverts.push(verb(text)?); Ok(()) }), "a new value of VERB is reported until the restart, and is gone after it; may be given several times";
+    "silent-after=VERB" Text(|b, text| { b.engine.silent_after.push(verb(text)?); Ok(()) }), "never comes back from the restart that applies a new value of VERB; may be given several times";
+    "cut-word" Flag(|b| b.engine.cut_word = true), "only the first 16 bytes of a new discovery word are kept";
+
     // Restarting and joining.
     "comes-and-goes=D" Time(|b, d| b.joining.comes_and_goes = Some(d.max(Duration::from_secs(1)))), "is pulled out of its socket after D, and put back after D, again and again";
     "restart=D" Time(|b, d| b.joining.restart = d), "a restart takes D instead of 1 s";
@@ -216,6 +246,9 @@ mod tests {
             "deaf" => "cr",
             "security" => "mixed",
             "res" => "3",
+            "sockb" => "TCP,8816,cloud.example",
+            "netp" => "TCP,Client,8816,cloud.example",
+            "forgets" | "reverts" | "silent-after" => "ASWD",
             _ => "text",
         });
     }

@@ -1,6 +1,6 @@
 //! Restarts, modes, and joining a home network with the right key or a wrong one.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use super::RecoTwin;
@@ -51,7 +51,8 @@ impl RecoTwin {
         self.sessions.clear();
         self.outbox.clear();
         let streams = self.streams.drain(..).map(|stream| stream.id);
-        for connection in streams.chain(self.web.drain(..).map(|it| it.id)) {
+        let others = self.web.drain(..).map(|it| it.id);
+        for connection in streams.chain(others).chain(self.call.restart()) {
             self.outbox.send(now, TwinOutput::Reset { connection });
         }
         self.outlet.restart(&self.behaviour);
@@ -88,6 +89,9 @@ impl RecoTwin {
         self.wifi.power = PowerState::Up;
         self.wifi.moved = true;
         self.outlet.power(at, true);
+        let engine = &self.behaviour.engine;
+        self.stored.keep(&self.running, &engine.reverts);
+        self.wifi.mute = self.stored.differs(&self.running, &engine.silent_after);
         self.running = self.stored.clone();
         if !self.running_mode_is_ap() {
             self.wifi.link = LinkState::Joining(at + self.behaviour.joining.association);
@@ -130,5 +134,29 @@ impl RecoTwin {
 
     fn running_mode_is_ap(&self) -> bool {
         self.setting("WMODE").as_slice() == b"AP"
+    }
+
+    /// Returns the server that the module calls. A host name is not looked up: that of a dead cloud leads nowhere.
+    fn server(&self) -> Option<SocketAddrV4> {
+        ["SOCKB", "NETP"].into_iter().find_map(|verb| {
+            let value = self.setting(verb);
+            let text = std::str::from_utf8(&value).ok()?.to_owned();
+            let fields: Vec<&str> = text.split(',').collect();
+            let (port, host) = match *fields.as_slice() {
+                ["TCP", port, host] | ["TCP", "Client", port, host] => (port, host),
+                _ => return None,
+            };
+            let port = port.parse().ok().filter(|&port: &u16| port > 0)?;
+            Some(SocketAddrV4::new(host.parse().ok()?, port))
+        })
+    }
+
+    pub(super) fn advance_call(&mut self, now: Instant) {
+        let (Some(to), Some(from)) = (self.server(), self.lease()) else {
+            return self.call.stop();
+        };
+        if self.wifi.is_up() && self.call.is_due(now) {
+            self.outbox.send(now, TwinOutput::Connect { from, to });
+        }
     }
 }

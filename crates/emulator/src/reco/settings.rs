@@ -30,7 +30,11 @@ impl ModuleSettings {
                 .home_networks
                 .extend("Home:emulated home".parse::<HomeNetwork>());
         }
-        settings.set("WMODE", b"STA");
+        let mode: &[u8] = match behaviour.engine.access_point_stays {
+            true => b"APSTA",
+            false => b"STA",
+        };
+        settings.set("WMODE", mode);
         if let Some(home) = config.home_networks.first() {
             settings.set("WSSSID", home.ssid().as_bytes());
             settings.set(
@@ -56,6 +60,23 @@ impl ModuleSettings {
 
     pub(super) fn set(&mut self, verb: &'static str, value: &[u8]) {
         self.0.insert(verb, Zeroizing::new(value.to_vec()));
+    }
+
+    /// Takes back the values of some verbs.
+    pub(super) fn keep(&mut self, earlier: &Self, verbs: &[&'static str]) {
+        for verb in verbs {
+            match earlier.0.get(verb) {
+                Some(value) => self.0.insert(verb, value.clone()),
+                None => self.0.remove(verb),
+            };
+        }
+    }
+
+    /// Tells whether some verb of these has another value.
+    pub(super) fn differs(&self, other: &Self, verbs: &[&'static str]) -> bool {
+        verbs
+            .iter()
+            .any(|verb| self.0.get(verb) != other.0.get(verb))
     }
 
     pub(super) fn is(&self, verb: &str, value: &[u8]) -> bool {
@@ -87,7 +108,15 @@ fn factory(verb: &str, config: &PlugConfig, behaviour: &RecoBehaviour) -> String
         "WAP" => format!("11BGN,Reco{serial},CH1"),
         "WAKEY" => format!("WPA2PSK,AES,{serial:0>8}"),
         "WSDNS" => listen.to_string(),
-        "NETP" => format!("TCP,Server,{DATA_PORT},{listen}"),
+        "NETP" => match &behaviour.engine.client_socket {
+            Some(socket) => socket.clone(),
+            None => format!("TCP,Server,{DATA_PORT},{listen}"),
+        },
+        "SOCKB" => behaviour
+            .engine
+            .cloud_socket
+            .clone()
+            .unwrap_or_else(String::new),
         "TCPTO" => "300".to_owned(),
         "TCPDIS" => "on".to_owned(),
         "MAXSK" => behaviour.stream.clients.unwrap_or(5).to_string(),

@@ -109,8 +109,11 @@ pub(super) fn access_point(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>
     (fits && named && value.starts_with(b"11")).then(|| value.to_vec())
 }
 
-/// `<TCP|UDP>,<Server|Client>,<port>,<host>`; the role is reported in mixed case.
+/// `<TCP|UDP>,<Server|Client>,<port>,<host>`, or nothing for none; the role is reported in mixed case.
 pub(super) fn socket(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
+    if text(value)?.is_empty() {
+        return Some(Vec::new());
+    }
     let fields: Vec<&str> = text(value)?.split(',').collect();
     let [protocol, role, port, host] = *fields.as_slice() else {
         return None;
@@ -135,6 +138,14 @@ pub(super) fn second_socket(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8
         && port.parse::<u16>().is_ok()
         && !host.is_empty();
     fits.then(|| value.to_vec())
+}
+
+/// A discovery word.
+pub(super) fn word(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
+    const MAX_WORD: usize = 20;
+    let length = if engine.cut_word { 16 } else { MAX_WORD };
+    let kept = value.get(..length).unwrap_or(value);
+    (1..=MAX_WORD).contains(&value.len()).then(|| kept.to_vec())
 }
 
 pub(super) fn uart(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {

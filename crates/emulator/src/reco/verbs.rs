@@ -68,7 +68,7 @@ static VERBS: &[ModuleVerb] = &[
     ModuleVerb { name: "UART", query: Stored, set: SetAction::Stored(values::uart) },
     ModuleVerb { name: "ENTM", query: QueryAction::Act(|_, _| AtAnswer::ok().then(FollowUp::Leave)), set: SetAction::Not },
     ModuleVerb { name: "PING", query: QueryAction::Not, set: SetAction::Act(ping) },
-    ModuleVerb { name: "ASWD", query: Stored, set: SetAction::Stored(|value, _| (1..=20).contains(&value.len()).then(|| value.to_vec())) },
+    ModuleVerb { name: "ASWD", query: Stored, set: SetAction::Stored(values::word) },
     ModuleVerb { name: "WEBU", query: Stored, set: SetAction::Stored(values::web_user) },
     ModuleVerb { name: "WEBVER", query: QueryAction::Act(|_, _| AtAnswer::value("V1.0.24")), set: SetAction::Not },
     ModuleVerb { name: "PLANG", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["EN", "CN"])) },
@@ -110,7 +110,9 @@ pub(super) fn run(twin: &mut RecoTwin, arrival: TwinArrival, line: &AtLine<'_>) 
         (Some(value), _, SetAction::Act(act)) => act(twin, arrival, value),
         (Some(value), _, SetAction::Stored(check)) => match check(value, engine) {
             Some(value) => {
-                twin.stored.set(verb.name, &value);
+                if !engine.forgets.contains(&verb.name) {
+                    twin.stored.set(verb.name, &value);
+                }
                 AtAnswer::ok()
             }
             None => AtAnswer::refusal(AtError::Parameter),

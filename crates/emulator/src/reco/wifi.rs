@@ -14,6 +14,8 @@ pub(super) struct WifiState {
     pub(super) pulled: Option<Instant>,
     /// Restarted since the start: the next lease may be another address.
     pub(super) moved: bool,
+    /// Came up and is heard of no more, until it restarts with other settings.
+    pub(super) mute: bool,
     /// Time of the last successful join.
     pub(super) provisioned: Option<Instant>,
 }
@@ -39,6 +41,7 @@ impl WifiState {
             link: LinkState::Down,
             pulled,
             moved: false,
+            mute: false,
             provisioned: None,
         }
     }
@@ -59,7 +62,7 @@ impl WifiState {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.power, PowerState::Up)
+        matches!(self.power, PowerState::Up) && !self.mute
     }
 
     pub(super) fn provisioned_within(&self, now: Instant, span: Duration) -> bool {

@@ -12,6 +12,7 @@
 )]
 
 mod discovery;
+mod harden;
 mod join;
 mod orvibo;
 mod session;

@@ -60,7 +60,7 @@ enum Delivery {
     },
     Connect {
         twin: usize,
-        at: Ipv4Addr,
+        at: SocketAddrV4,
     },
     Chunk {
         id: ConnectionId,
@@ -247,13 +247,18 @@ impl<T: Twin> SimWorld<T> {
         }
     }
 
-    /// Opens the client's TCP connection; an earlier one is closed.
+    /// Opens the client's TCP connection to the plug's parser; an earlier one is closed.
     pub(crate) fn connect(&mut self, at: Ipv4Addr) {
+        self.connect_to(SocketAddrV4::new(at, DATA_PORT));
+    }
+
+    /// Opens the client's TCP connection; an earlier one is closed.
+    pub(crate) fn connect_to(&mut self, at: SocketAddrV4) {
         self.disconnect();
         let Some(twin) = self
             .twins
             .iter()
-            .position(|it| it.addresses().contains(&at))
+            .position(|it| it.addresses().contains(at.ip()))
         else {
             return;
         };
@@ -389,20 +394,19 @@ impl<T: Twin> SimWorld<T> {
             .map(|connection| connection.twin)
     }
 
-    fn admit(&mut self, twin: usize, at: Ipv4Addr) {
+    fn admit(&mut self, twin: usize, at: SocketAddrV4) {
         let Some(id) = self.connection.as_ref().map(|connection| connection.id) else {
             return;
         };
         // A plug that is not there is silent; one that is there refuses.
-        if !self.twins[twin].is_reachable(at) {
+        if !self.twins[twin].is_reachable(*at.ip()) {
             return;
         }
-        let news =
-            if self.twins[twin].handle_connect(self.now, id, SocketAddrV4::new(at, DATA_PORT)) {
-                StreamEvent::Open
-            } else {
-                StreamEvent::Refused
-            };
+        let news = if self.twins[twin].handle_connect(self.now, id, at) {
+            StreamEvent::Open
+        } else {
+            StreamEvent::Refused
+        };
         self.stream_to_client(id, news);
         self.collect(twin);
     }
@@ -414,7 +418,8 @@ impl<T: Twin> SimWorld<T> {
                 TwinOutput::Datagram {
                     from, to, bytes, ..
                 } => self.datagram_to_client(from, to, &bytes),
-                TwinOutput::Connect { .. } => panic!("no twin here dials anywhere"),
+                // Nobody listens outside.
+                TwinOutput::Connect { .. } => {}
                 TwinOutput::Segment { connection, bytes } => {
                     self.stream_to_client(connection, StreamEvent::Bytes(bytes));
                 }
