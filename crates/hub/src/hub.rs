@@ -3,12 +3,13 @@
 //! REST, schedules, rules and later MQTT all call the same functions here, so that every operation exists only once. The handle
 //! holds no device logic: plugs belong to the [`Registry`], documents to their [`Repository`], history to the store.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use api::{
-    Cause, Group, PlugSettings, PlugView, RelayCommand, RequestError, Rule, Schedule, SwitchTarget,
-    Switched, Tariff,
+    Cause, Group, HardenReport, PlugSettings, PlugView, RelayCommand, RequestError, Rule, Schedule,
+    SwitchTarget, Switched, Tariff,
 };
 use futures_util::future::join_all;
 use hiflying::Mac;
@@ -70,6 +71,8 @@ struct Inner {
     clock: Clock,
     started: Instant,
     backups: Backups,
+    /// Findings of each plug when it was last looked at since the start.
+    findings: Mutex<HashMap<Mac, Arc<HardenReport>>>,
 }
 
 impl Hub {
@@ -84,6 +87,7 @@ impl Hub {
             clock,
             started: Instant::now(),
             backups: Backups::default(),
+            findings: Mutex::default(),
         }))
     }
 
@@ -165,6 +169,28 @@ impl Hub {
     /// Returns the token that stops the hub.
     pub fn cancel(&self) -> &CancellationToken {
         &self.0.parts.cancel
+    }
+
+    /// Returns what a plug's settings left open when it was last looked at since the start.
+    pub fn findings(&self, plug: Mac) -> Option<Arc<HardenReport>> {
+        let findings = &self.0.findings;
+        let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+        findings.get(&plug).cloned()
+    }
+
+    /// Keeps what was found of a plug, in place of what was found of the same weaknesses before.
+    pub(crate) fn keep_findings(&self, report: &HardenReport) {
+        let mut report = report.clone();
+        let findings = &self.0.findings;
+        let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = findings.get(&report.plug) {
+            let others = before.steps.iter().cloned();
+            let is_new = |step: &api::HardenStep| report.step(step.id).is_none();
+            let others: Vec<_> = others.filter(is_new).collect();
+            report.steps.extend(others);
+            report.steps.sort_by_key(|step| step.id);
+        }
+        findings.insert(report.plug, Arc::new(report));
     }
 
     /// Changes the settings of a plug, and returns it with its new revision. A name must be that of no other plug or group.

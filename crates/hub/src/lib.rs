@@ -9,6 +9,7 @@
 //! * [`registry`]: keeps contact with every plug; the only module that opens sockets to plugs.
 //! * [`energy`]: energy and cost of plugs.
 //! * `history`: history, sums and exports, with their defaults and limits.
+//! * `harden`: locking plugs down.
 //! * [`rule`]: decisions of rules.
 //! * [`schedule`]: times of schedules.
 //! * [`store`]: persistent state, behind traits that SQLite implements.
@@ -32,6 +33,7 @@ mod documents;
 pub mod energy;
 pub mod event;
 pub mod guest;
+mod harden;
 mod history;
 pub mod http;
 mod hub;

@@ -26,11 +26,13 @@ mod welded;
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use api::{Cause, DelayResponse, ErrorKind, Event, PlugView, RelayCommand, RequestError, Switched};
+use harden::LanModule;
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::net::Lan;
@@ -234,6 +236,21 @@ impl Registry {
         self.0.keep(sample);
         self.0.counts.readings.up();
         Ok(reading)
+    }
+
+    /// Returns the Wi-Fi module of a plug, for AT commands beside the plug's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::one`].
+    pub(crate) fn module(&self, mac: Mac) -> Result<LanModule, RequestError> {
+        let view = self.0.known(mac)?.view();
+        Ok(LanModule::new(self.0.lan.clone(), view.plug.clone()))
+    }
+
+    /// Reads the discovery words that plugs were given from this state directory.
+    pub(crate) fn learn_words(&self, directory: &Path) {
+        self.0.lan.set_words(harden::record::words(directory));
     }
 
     /// Meters plugs at least this often, whatever their own interval.

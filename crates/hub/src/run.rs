@@ -260,6 +260,7 @@ async fn assemble(
         tracker: work.tracker.clone(),
     };
     let registry = Registry::start(registry_config, records, energy, surroundings).await?;
+    registry.learn_words(&config.state);
     Ok(Hub::new(Parts {
         config,
         store,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use api::text::not_switched;
 use api::{
-    AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, ErrorKind, FoundPlug, Period,
-    PlugSettings, PlugView, ProblemDocument, RelayProblem, ReplaceRequest, RequestError,
-    SwitchRequest, SwitchResponse, VersionResponse,
+    AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, ErrorKind, FoundPlug, HardenReport,
+    HardenRequest, Period, PlugSettings, PlugView, ProblemDocument, RelayProblem, ReplaceRequest,
+    RequestError, SwitchRequest, SwitchResponse, VersionResponse,
 };
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -42,6 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(delay))
         .routes(routes!(version))
         .routes(routes!(replace))
+        .routes(routes!(harden))
         .routes(routes!(discover))
 }
 
@@ -255,6 +256,25 @@ async fn replace(
     Ok(tagged(&hub, view)?)
 }
 
+/// Locks a plug down, restores what stood before, or finds out what stands open.
+///
+/// The plug's module restarts after each step. A step that fails is taken back, and the report has an `error`. The old values are
+/// stored in the hub's state directory; no secret is in the report.
+#[utoipa::path(post, path = "/api/v1/plugs/{mac}/harden", tag = "plugs", operation_id = "harden_plug",
+    params(("mac" = PlugPath, Path, description = "The plug's MAC")),
+    request_body = Option<HardenRequest>,
+    responses(
+        (status = 200, description = "The weaknesses and their states", body = HardenReport),
+        (status = 503, description = "Another process is at this plug, or the old values cannot be stored", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 504, description = "No reply from the plug's module", body = ProblemDocument, content_type = "application/problem+json")))]
+async fn harden(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+    MaybeJson(body): MaybeJson<HardenRequest>,
+) -> Result<axum::Json<HardenReport>, Problem> {
+    Ok(axum::Json(hub.harden(plug, body).await?))
+}
+
 /// Returns the time to wait for replies.
 pub(super) fn wait(request: &DiscoverRequest) -> Result<Duration, RequestError> {
     match request.wait.map_or(DEFAULT_SEARCH_DURATION, Period::get) {
@@ -273,6 +293,8 @@ async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<DiscoverRequest>,
 ) -> Result<axum::Json<Vec<FoundPlug>>, Problem> {
+    // Words that the command line has given since.
+    hub.registry().learn_words(&hub.config().state);
     Ok(axum::Json(hub.registry().discover(wait(&body)?).await?))
 }
 
