@@ -148,6 +148,7 @@ fn router(state: PagesState, kept: KeptForms) -> Router {
         )
         .route("/plugs/{mac}/relay", post(switch::plug))
         .route("/plugs/{mac}/delay", post(plug_forms::delay))
+        .route("/plugs/{mac}/harden", post(plug_forms::check_open))
         .route(
             "/plugs/{mac}/remove",
             get(plug_forms::ask_removal).post(plug_forms::remove),
@@ -212,6 +213,7 @@ fn page_of(path: &str) -> Option<&str> {
         ("plugs", Some(_), Some("remove" | "identify")) => Some(path),
         ("plugs", Some(_), Some("relay")) => path.strip_suffix("/relay"),
         ("plugs", Some(_), Some("delay")) => path.strip_suffix("/delay"),
+        ("plugs", Some(_), Some("harden")) => path.strip_suffix("/harden"),
         ("groups", Some(_), Some("relay")) => Some("/"),
         ("groups", Some(_), _) => Some("/groups"),
         ("groups", None, None) => Some(path),
@@ -231,6 +233,7 @@ mod tests {
             ("/plugs/accf23123456", Some("/plugs/accf23123456")),
             ("/plugs/accf23123456/relay", Some("/plugs/accf23123456")),
             ("/plugs/accf23123456/delay", Some("/plugs/accf23123456")),
+            ("/plugs/accf23123456/harden", Some("/plugs/accf23123456")),
             (
                 "/plugs/accf23123456/remove",
                 Some("/plugs/accf23123456/remove"),

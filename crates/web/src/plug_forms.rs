@@ -1,6 +1,6 @@
 //! Forms of the page of a plug: settings, timer, removal.
 
-use api::{Metering, PlugSettings, PowerOn, RequestError, SwitchTarget};
+use api::{HardenRequest, Metering, PlugSettings, PowerOn, RequestError, SwitchTarget};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -131,6 +131,21 @@ pub(crate) async fn delay(
         },
     };
     Ok(visit.redirect(&format!("/plugs/{mac:x}"), note.cookie(&visit.prefix)))
+}
+
+/// Looks at what the settings of a plug leave open, and returns to the page, which shows it.
+pub(crate) async fn check_open(
+    State(state): State<PagesState>,
+    Path(mac): Path<String>,
+    visit: Visit,
+) -> Result<Response, PageError> {
+    let mac = plug_of(&state, &mac)?;
+    let request = HardenRequest {
+        dry_run: true,
+        ..HardenRequest::default()
+    };
+    state.hub.harden(mac, request).await?;
+    Ok(visit.redirect(&format!("/plugs/{mac:x}"), None))
 }
 
 #[derive(Template)]

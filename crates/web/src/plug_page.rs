@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use api::text::{LocalClock, Tone};
 use api::{
-    EnergyPeriod, EnergyRequest, Moment, PlugView, PowerOn, RangeRequest, RequestError,
-    SwitchTarget,
+    EnergyPeriod, EnergyRequest, HardenStep, Moment, PlugView, PowerOn, RangeRequest, RequestError,
+    SwitchTarget, WeaknessId,
 };
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -49,6 +49,14 @@ struct PlugPage {
     details: Vec<(&'static str, String)>,
     /// The longest delay of its own timer in minutes, as a number and as text; `None` without a timer.
     max_delay: Option<(u16, String)>,
+    weaknesses: Option<Vec<Weakness>>,
+}
+
+/// A weakness in a plug's settings.
+struct Weakness {
+    title: &'static str,
+    state: &'static str,
+    reason: String,
 }
 
 /// Returns a number of minutes, and its text.
@@ -217,6 +225,7 @@ async fn draw(
         rooms: rooms(hub),
         edit,
         details: details(hub, &view, now),
+        weaknesses: weaknesses(hub, mac),
         max_delay: hub.registry().max_delay(mac).map(counted),
         plug,
         frame,
@@ -408,6 +417,22 @@ fn rooms(hub: &Hub) -> Vec<String> {
     rooms.sort();
     rooms.dedup();
     rooms
+}
+
+/// Returns what was found when the plug was last looked at; `None` if it was not since the hub started.
+fn weaknesses(hub: &Hub, mac: Mac) -> Option<Vec<Weakness>> {
+    let report = hub.findings(mac)?;
+    let weakness = |step: &HardenStep| Weakness {
+        title: match step.id {
+            WeaknessId::DiscoveryWord => "Discovery word",
+            WeaknessId::WebPassword => "Web password",
+            WeaknessId::AccessPoint => "Access point",
+            WeaknessId::CloudSocket => "Connection to a server",
+        },
+        state: step.state.as_str(),
+        reason: step.reason.as_deref().map_or_else(String::new, sentence),
+    };
+    Some(report.steps.iter().map(weakness).collect())
 }
 
 fn details(hub: &Hub, view: &Arc<PlugView>, now: Timestamp) -> Vec<(&'static str, String)> {
