@@ -22,6 +22,7 @@ pub mod emulate;
 pub mod energy;
 pub mod events;
 pub mod group;
+pub mod harden;
 pub mod history;
 pub mod hub;
 pub mod hue;
@@ -104,6 +105,8 @@ pub enum Verb {
     At(at::AtArgs),
     /// Identify a device: open ports, module, family, firmware, weaknesses
     Probe(probe::ProbeArgs),
+    /// Lock a plug down: discovery word, web password, access point, cloud
+    Harden(harden::HardenArgs),
     /// Manage Hue bridges: find, pair, take over bulbs, move bulbs
     Hue(hue::HueArgs),
     /// Run an emulated home with a hub and its pages; no hardware needed
@@ -209,6 +212,7 @@ pub fn run(
         Verb::Setup(args) => boxed(|| setup::run(context, args)),
         Verb::At(args) => network(context, boxed(|| at::run(context, args))),
         Verb::Probe(args) => network(context, boxed(|| probe::run(context, args))),
+        Verb::Harden(args) => network(context, boxed(|| harden::run(context, args))),
         Verb::Hue(args) => network(context, boxed(|| hue::run(context, args))),
     };
     match waits_for {

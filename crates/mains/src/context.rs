@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use api::client::Client;
 use api::duration;
+use hiflying::DiscoveryWord;
 use plugs::Plug;
 
 use crate::config::{HubChoice, RunSettings};
@@ -116,6 +117,15 @@ impl Context {
         });
         self.warn_of(warning);
         Ok(inventory)
+    }
+
+    /// Returns the discovery words that plugs were given from this computer.
+    pub fn known_words(&self) -> Vec<DiscoveryWord> {
+        let directory = self.state_directory();
+        directory.map_or_else(
+            |_| Vec::new(),
+            |directory| harden::record::words(&directory),
+        )
     }
 
     /// Changes the inventory for something that only the user knows: it is on the disk on return.

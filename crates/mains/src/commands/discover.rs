@@ -127,6 +127,7 @@ async fn from_here(context: &Context, args: DiscoverArgs, mut finds: Finds<'_>) 
     let lan = context
         .bounded(async { Ok(Lan::open(&interfaces).await?) })
         .await?;
+    lan.set_words(context.known_words());
     let taken: Vec<Failure> = lan
         .taken()
         .iter()

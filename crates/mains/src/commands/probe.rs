@@ -11,11 +11,11 @@ mod neighbours;
 mod report;
 mod session;
 mod timing;
-mod web;
 mod words;
 
 use std::net::Ipv4Addr;
 
+use harden::web;
 use hiflying::net::UdpPort;
 use hiflying::{AtReply, AtRequest, DiscoveryWord};
 use plugs::Plug;
@@ -48,7 +48,7 @@ async fn probe(
     own_words: &[DiscoveryWord],
 ) -> Result<ProbeReport, Failure> {
     let socket = ModuleSocket::towards(context, address).await?;
-    let words = words_to_send(own_words);
+    let words = words_to_send(own_words, context.known_words());
     let evidence = Evidence::default();
     let route = TcpRoute::towards(context, address).await;
     let checks = async {
@@ -69,7 +69,7 @@ async fn probe(
     }
     let facts = evidence.into_facts();
     if facts.has_reply() {
-        Ok(ProbeReport::new(address, &facts))
+        Ok(ProbeReport::new(address, &facts, own_words))
     } else {
         Err(socket.no_reply(format!("no reply from {address}")))
     }
@@ -85,10 +85,12 @@ async fn heard_by_hub(context: &Context, address: Ipv4Addr) -> Option<Plug> {
     plugs.find(|plug| plug.address == address)
 }
 
-/// Returns the user's words, which are the likeliest to get a reply, and then the known ones.
-fn words_to_send(own: &[DiscoveryWord]) -> Vec<DiscoveryWord> {
+/// Returns the user's words, which are the likeliest to get a reply, then those of factories, then those that plugs were given
+/// from here.
+fn words_to_send(own: &[DiscoveryWord], given: Vec<DiscoveryWord>) -> Vec<DiscoveryWord> {
     let mut words: Vec<DiscoveryWord> = Vec::new();
-    for word in own.iter().cloned().chain(words::known()) {
+    let own = own.iter().cloned();
+    for word in own.chain(DiscoveryWord::FACTORY).chain(given) {
         if !words.contains(&word) {
             words.push(word);
         }
@@ -102,7 +104,7 @@ async fn check_web(route: &TcpRoute, evidence: &Evidence) {
     let is_open = matches!(timeout(CONNECT_TIMEOUT, connect).await, Ok(Ok(_)));
     if is_open {
         evidence.note(|facts| facts.http = true);
-        let page = web::check(route).await;
+        let page = web::check(route.address, || route.connect(web::PORT)).await;
         evidence.note(|facts| facts.web = Some(page));
     }
 }

@@ -113,6 +113,7 @@ impl UdpLink {
         let socket = ModuleSocket::towards(context, target).await?;
         let mut config = AtSessionConfig::default();
         config.words.splice(0..0, words.iter().cloned());
+        config.words.extend(context.known_words());
         let mut link = Self {
             socket,
             target,

@@ -54,6 +54,7 @@ pub(super) async fn of_plugs<'a>(
     let lan = context
         .bounded(async { Ok(Lan::open(&interfaces).await?) })
         .await?;
+    lan.set_words(context.known_words());
     for error in lan.taken() {
         let failure = Failure::from(error.as_ref());
         if request.meters {

@@ -63,6 +63,7 @@ impl<'a> Network<'a> {
         let lan = context
             .bounded(async { Ok(Lan::open(&interfaces).await?) })
             .await?;
+        lan.set_words(context.known_words());
         for interface in &interfaces {
             tracing::debug!(name = interface.name, address = %interface.address, "uses interface");
         }
@@ -75,6 +76,11 @@ impl<'a> Network<'a> {
             sightings: RefCell::default(),
             heard: RefCell::default(),
         })
+    }
+
+    /// Returns the sockets.
+    pub(crate) fn lan(&self) -> &Lan {
+        &self.lan
     }
 
     /// Runs work that may need the scan beside the scan.

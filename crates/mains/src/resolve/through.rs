@@ -71,6 +71,11 @@ impl<'a> Through<'a> {
         })
     }
 
+    /// Returns the client of the hub.
+    pub(crate) fn client(&self) -> &Client {
+        &self.hub
+    }
+
     /// Returns every plug with this ability that the hub keeps.
     pub(super) async fn all(&self, ability: Capability) -> Result<Vec<Target>, Failure> {
         let families = families::all();

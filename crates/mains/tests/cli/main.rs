@@ -32,6 +32,7 @@ mod documents;
 mod emulating;
 mod emulating_bridge;
 mod field;
+mod hardening;
 mod help;
 mod naming;
 mod output;

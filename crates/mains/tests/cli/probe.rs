@@ -121,7 +121,7 @@ fn a_plug_with_the_factorys_password() {
         report["findings"][0]["text"]
             .as_str()
             .unwrap()
-            .contains("WEBU")
+            .contains("mains harden")
     );
     module.is_left();
     let heard = module.heard();

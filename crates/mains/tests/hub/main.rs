@@ -37,6 +37,7 @@ mod conformance;
 mod demo;
 mod disk;
 mod following;
+mod hardening;
 mod hostile;
 mod listening;
 mod owner;

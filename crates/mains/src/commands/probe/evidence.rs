@@ -8,7 +8,7 @@ use hiflying::settings::{Mode, SocketSettings};
 use hiflying::{Credentials, DiscoveryWord, Mac};
 use plugs::{FamilyId, Plug};
 
-use super::web::WebAccess;
+use harden::web::WebAccess;
 
 /// Facts about one device.
 #[derive(Debug, Default)]

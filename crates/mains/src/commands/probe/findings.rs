@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use harden::web::WebAccess;
 use hiflying::settings::{Mode, SocketSettings};
 use hiflying::{Auth, DATA_PORT, DiscoveryWord, PORT};
 use plugs::plug::UNKNOWN_MAC;
@@ -9,7 +10,6 @@ use plugs::{FamilyId, duplicates};
 use serde::Serialize;
 
 use super::evidence::{Facts, SessionFacts};
-use super::web::WebAccess;
 
 /// The key with which many modules leave the factory; printed in every manual.
 const FACTORY_KEY: &[u8] = b"12345678";
@@ -47,8 +47,8 @@ pub(super) fn find(address: Ipv4Addr, facts: &Facts) -> Vec<Finding> {
         facts.data.then(|| switch_port(facts)),
         duplicate(address, facts),
         session.and_then(setup_mode),
-        default_word(&facts.words),
-        session.and_then(servers),
+        default_word(address, &facts.words),
+        session.and_then(|session| servers(address, session)),
     ]
     .into_iter()
     .flatten()
@@ -63,8 +63,8 @@ fn web(address: Ipv4Addr, web: Option<WebAccess>) -> Option<Finding> {
             id: "web-default-password",
             severity: Severity::High,
             text: format!(
-                "The web page on TCP port 80 accepts the factory login {word}/{word}. Set your own: run \
-                 `mains at {address} 'WEBU=?'` and type USER,PASSWORD at the prompt."
+                "The web page on TCP port 80 accepts the factory login {word}/{word}. `mains harden {address}` sets a \
+                 random one."
             ),
         }),
         WebAccess::Unprotected => Some(Finding {
@@ -166,19 +166,20 @@ fn setup_mode(session: &SessionFacts) -> Option<Finding> {
     })
 }
 
-fn default_word(words: &[DiscoveryWord]) -> Option<Finding> {
-    let word = words.first()?;
+fn default_word(address: Ipv4Addr, words: &[DiscoveryWord]) -> Option<Finding> {
+    let mut words = words.iter();
+    let word = words.find(|word| DiscoveryWord::FACTORY.contains(word))?;
     Some(Finding {
         id: "default-discovery-word",
         severity: Severity::Low,
         text: format!(
             "The device replies to the well-known discovery word {word}, so anyone on the network can find it. Keep the \
-             word if apps are to find the device; otherwise set another with AT+ASWD, which programs must then know."
+             word if apps are to find the device; otherwise `mains harden {address}` gives it one of its own."
         ),
     })
 }
 
-fn servers(session: &SessionFacts) -> Option<Finding> {
+fn servers(address: Ipv4Addr, session: &SessionFacts) -> Option<Finding> {
     let calls = |socket: &&SocketSettings| {
         // Socket B has no role: it always calls.
         socket
@@ -201,8 +202,8 @@ fn servers(session: &SessionFacts) -> Option<Finding> {
         id: "calls-a-server",
         severity: Severity::Low,
         text: format!(
-            "The device connects to a server by itself ({}). Whoever owns that name now can switch it. Block its Internet \
-             access in your router; Mains works without it.",
+            "The device connects to a server by itself ({}). Whoever owns that name now can switch it. `mains harden {address}` \
+             removes the connection; Mains works without it.",
             names.join(", ")
         ),
     })

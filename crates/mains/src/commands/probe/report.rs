@@ -2,15 +2,15 @@
 
 use std::net::Ipv4Addr;
 
+use harden::web;
 use hiflying::settings::Mode;
-use hiflying::{DATA_PORT, Mac, PORT};
+use hiflying::{DATA_PORT, DiscoveryWord, Mac, PORT};
 use plugs::FamilyId;
 use serde::Serialize;
 use textwrap::Options;
 
 use super::evidence::Facts;
 use super::findings::{self, Finding, Severity};
-use super::web;
 use crate::ui::{BAD, BOLD, DIM, GOOD, WARN, clean, paint};
 
 /// Indentation of the values in the sheet.
@@ -39,8 +39,9 @@ struct PortReport {
 }
 
 impl ProbeReport {
-    /// Combines the facts; of two sources, the one closer to the device wins.
-    pub(super) fn new(address: Ipv4Addr, facts: &Facts) -> Self {
+    /// Combines the facts; of two sources, the one closer to the device wins. Words that a plug was given from here are secrets; those
+    /// of factories and those that the user typed, `own`, are shown.
+    pub(super) fn new(address: Ipv4Addr, facts: &Facts, own: &[DiscoveryWord]) -> Self {
         let session = facts.session.as_ref();
         let plug = facts.plug.as_ref().or(facts.module.as_ref());
         let known = |text: Option<&String>| {
@@ -78,6 +79,7 @@ impl ProbeReport {
             words: facts
                 .words
                 .iter()
+                .filter(|word| DiscoveryWord::FACTORY.contains(word) || own.contains(word))
                 .map(|word| clean(&word.to_string()).into_owned())
                 .collect(),
             findings: findings::find(address, facts),

@@ -8,9 +8,6 @@ pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time to open a TCP connection: milliseconds on a home network, seconds on bad Wi-Fi.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time for one HTTP request, from connecting to the end of the header. Such modules are slow.
-pub(super) const HTTP_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Tries of each set of discovery words: at 40 % loss each way, one device in thirty stays undetected.
 pub(super) const WORD_RETRIES: u32 = 8;
 

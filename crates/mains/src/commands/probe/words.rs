@@ -17,17 +17,6 @@ use tokio::time::{Instant, timeout_at};
 use super::evidence::Evidence;
 use super::timing::{MAX_SETTLE_DELAY, MAX_WORD_TIMEOUT, WORD_INTERVAL, WORD_RETRIES};
 
-/// Returns the factory words of known modules: Hi-Flying's own, solar loggers', and those of two other brands.
-pub(super) fn known() -> Vec<DiscoveryWord> {
-    let others = ["www.usr.cn", "Link_Wi-Fi"]
-        .into_iter()
-        .filter_map(|word| word.parse().ok());
-    [DiscoveryWord::HF_A11, DiscoveryWord::WIFIKIT]
-        .into_iter()
-        .chain(others)
-        .collect()
-}
-
 /// Sends the words, along with the scans of the families, and notes the replies.
 pub(super) async fn check(
     port: &UdpPort,

@@ -151,6 +151,7 @@ impl HomeNetworks {
                 self.interfaces = interfaces;
                 match Lan::open(&self.interfaces).await {
                     Ok(lan) => {
+                        lan.set_words(context.known_words());
                         self.lan = Some(lan);
                         self.failure = None;
                     }

@@ -63,12 +63,13 @@ impl ModuleJoin<'_, '_> {
         ssid: &Ssid,
         networks: Option<Vec<ScannedNetwork>>,
     ) -> Result<JoinOutcome, FailedJoin> {
-        let config = JoinConfig {
+        let mut config = JoinConfig {
             security: self.options.security,
             verify: self.options.verify,
             networks,
             ..JoinConfig::new(ssid.clone(), self.options.home_key())
         };
+        config.session.words.extend_from_slice(&lan.words());
         let module = self.module;
         let port = lan
             .port_towards(module)

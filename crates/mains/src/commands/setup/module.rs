@@ -17,13 +17,18 @@ use crate::error::{Failure, Kind};
 /// Opens the sockets on the interface that leads to the module.
 pub(super) async fn open_lan(context: &Context, module: Ipv4Addr) -> Result<Lan, Failure> {
     let selected = selected_interfaces(context)?;
+    let towards = async |interfaces| {
+        let lan = Lan::towards(module, interfaces).await?;
+        lan.set_words(context.known_words());
+        Ok(lan)
+    };
     if selected.iter().any(|interface| interface.contains(module)) {
-        return Ok(Lan::towards(module, &selected).await?);
+        return towards(&selected).await;
     }
     if module == ACCESS_POINT_ADDRESS && !is_on_our_network(module) {
         return Err(not_on_plug_network(module));
     }
-    Ok(Lan::towards(module, &[]).await?)
+    towards(&[]).await
 }
 
 /// Returns the failure of a computer that is not on the plug's network.
@@ -107,7 +112,7 @@ pub(super) async fn station_status(lan: &Lan, address: Ipv4Addr) -> Option<Stati
     let port = lan.port_towards(address)?;
     let config = AtSessionConfig {
         handshake_timeout: STATION_TIMEOUT,
-        ..AtSessionConfig::default()
+        ..session_config(lan)
     };
     let mut console = UdpConsole::open(port, address, config).await.ok()?;
     let status = query_station(&mut console).await;
@@ -141,6 +146,13 @@ async fn query_station(console: &mut UdpConsole) -> Result<StationStatus, UdpCon
     }
 }
 
+/// Returns the settings of a session, with the words that plugs were given from here.
+fn session_config(lan: &Lan) -> AtSessionConfig {
+    let mut config = AtSessionConfig::default();
+    config.words.extend_from_slice(&lan.words());
+    config
+}
+
 /// Has the module scan for networks.
 pub(super) async fn scan(lan: &Lan, address: Ipv4Addr) -> Result<Vec<ScannedNetwork>, Failure> {
     let no_reply = || {
@@ -151,7 +163,7 @@ pub(super) async fn scan(lan: &Lan, address: Ipv4Addr) -> Result<Vec<ScannedNetw
         .hint("check that this computer is on the plug's own network")
     };
     let port = lan.port_towards(address).ok_or_else(no_reply)?;
-    let mut console = UdpConsole::open(port, address, AtSessionConfig::default())
+    let mut console = UdpConsole::open(port, address, session_config(lan))
         .await
         .map_err(|error| no_reply().caused_by(&error))?;
     let networks = console.run(&Wscan).await;
@@ -168,7 +180,7 @@ pub(super) async fn is_station(lan: &Lan, address: Ipv4Addr) -> bool {
     let Some(port) = lan.port_towards(address) else {
         return false;
     };
-    let config = AtSessionConfig::default();
+    let config = session_config(lan);
     let Ok(mut console) = UdpConsole::open(port, address, config).await else {
         return false;
     };
