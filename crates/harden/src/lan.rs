@@ -18,6 +18,8 @@ use crate::web;
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time for a search for the module at other addresses.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for the reply to `AT+Q`, before another session is opened.
+const LEAVE_DELAY: Duration = Duration::from_millis(200);
 /// Tries of each command: a lock-down is a chain of a hundred, and one that fails costs a restart.
 const COMMAND_RETRIES: u32 = 12;
 
@@ -42,7 +44,11 @@ impl LanModule {
 
 impl HardenModule for LanModule {
     async fn open(&mut self, words: &[DiscoveryWord], timeout: Duration) -> Option<OpenedSession> {
-        self.close().await;
+        if self.console.is_some() {
+            self.close().await;
+            // The reply to leaving must not pass for one to the opening.
+            self.sleep(LEAVE_DELAY).await;
+        }
         let port = self.lan.port_towards(self.plug.address)?;
         let config = AtSessionConfig {
             words: words.to_vec(),

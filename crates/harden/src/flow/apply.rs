@@ -9,8 +9,12 @@ const SECOND_RETURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for one attempt to open a session with the expected word, and then with the others.
 const EXPECTED_TIMEOUT: Duration = Duration::from_secs(3);
 const OTHERS_TIMEOUT: Duration = Duration::from_secs(2);
+/// Sessions that open without a reply to the word, after which the module needs none: a single one can be due to a late reply.
+const MAX_WORDLESS: u32 = 3;
 /// Attempts after which the module is also looked for at other addresses.
 const SEARCH_AFTER: u32 = 2;
+/// Requests to a web page that does not reply.
+const WEB_RETRIES: u32 = 3;
 /// Times that a value is written that does not read back.
 const MAX_WRITES: u32 = 2;
 /// Restarts after which a module that runs with its old word has not kept the new one.
@@ -163,7 +167,7 @@ impl<M: HardenModule> HardenRun<'_, M> {
         self.restarted_at = Some(self.module.now());
         let needs_word = !others.is_empty();
         let deadline = self.module.now() + timeout;
-        let mut attempts = 0;
+        let (mut attempts, mut wordless) = (0, 0);
         loop {
             attempts += 1;
             if let Some(opened) = self.module.open(expected, EXPECTED_TIMEOUT).await {
@@ -171,10 +175,14 @@ impl<M: HardenModule> HardenRun<'_, M> {
                     return Ok(Return::Expected);
                 }
                 if opened.mac.is_none() {
-                    return match needs_word {
-                        false => Ok(Return::Expected),
-                        true => Err("the module takes commands without a word, so a new one protects nothing".to_owned()),
-                    };
+                    wordless += 1;
+                    match needs_word {
+                        false => return Ok(Return::Expected),
+                        true if wordless >= MAX_WORDLESS => {
+                            return Err("the module takes commands without a word, so a new one protects nothing".to_owned());
+                        }
+                        true => {}
+                    }
                 }
             }
             if needs_word && self.open(others, OTHERS_TIMEOUT).await {
@@ -213,19 +221,27 @@ impl<M: HardenModule> HardenRun<'_, M> {
         let (Some(new), Some(old)) = (login(change.new.shown()), login(&change.old)) else {
             return Ok(());
         };
-        let accepts = |status: Option<u16>| {
-            let status = status.and_then(|status| hyper::StatusCode::from_u16(status).ok());
-            status.map(web::accepts)
-        };
-        match accepts(self.module.web_status(Some(&new)).await) {
+        match self.accepts(&new).await {
             None => return Err("the web page no longer replies".to_owned()),
             Some(false) => return Err("the web page does not accept the new password".to_owned()),
             Some(true) => {}
         }
-        match accepts(self.module.web_status(Some(&old)).await) {
+        match self.accepts(&old).await {
             Some(true) => Err("the web page still accepts the old password".to_owned()),
             _ => Ok(()),
         }
+    }
+
+    /// Tells whether the web page accepts a login; `None` if it does not reply.
+    async fn accepts(&mut self, login: &WebLogin) -> Option<bool> {
+        for _ in 0..WEB_RETRIES {
+            let status = self.module.web_status(Some(login)).await;
+            let status = status.and_then(|status| hyper::StatusCode::from_u16(status).ok());
+            if let Some(status) = status {
+                return Some(web::accepts(status));
+            }
+        }
+        None
     }
 
     /// Writes the old values back, and proves them as well if the new ones were applied.
