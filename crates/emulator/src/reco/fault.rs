@@ -170,7 +170,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "forgets=VERB" Text(|b, text| { b.engine.forgets.push(verb(text)?); Ok(()) }), "ASWD, WEBU, WMODE, SOCKB or NETP is answered +ok and not kept; may be given several times";
     "reverts=VERB" Text(|b, text| { b.engine.reverts.push(verb(text)?); Ok(()) }), "a new value of VERB is reported until the restart, and is gone after it; may be given several times";
     "silent-after=VERB" Text(|b, text| { b.engine.silent_after.push(verb(text)?); Ok(()) }), "never comes back from the restart that applies a new value of VERB; may be given several times";
-    "cut-word" Flag(|b| b.engine.cut_word = true), "only the first 16 bytes of a new discovery word are kept";
+    "cut-word" Flag(|b| b.engine.cut_word = true), "only the first 17 bytes of a new discovery word are kept";
 
     // Restarting and joining.
     "comes-and-goes=D" Time(|b, d| b.joining.comes_and_goes = Some(d.max(Duration::from_secs(1)))), "is pulled out of its socket after D, and put back after D, again and again";

@@ -143,7 +143,7 @@ pub(super) fn second_socket(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8
 /// A discovery word.
 pub(super) fn word(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
     const MAX_WORD: usize = 20;
-    let length = if engine.cut_word { 16 } else { MAX_WORD };
+    let length = if engine.cut_word { 17 } else { MAX_WORD };
     let kept = value.get(..length).unwrap_or(value);
     (1..=MAX_WORD).contains(&value.len()).then(|| kept.to_vec())
 }

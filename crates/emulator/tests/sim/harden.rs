@@ -245,18 +245,23 @@ fn a_plug_that_falls_silent_ends_the_run_in_bounded_time() {
 }
 
 #[test]
-fn a_word_that_is_cut_or_needless_is_taken_back() {
-    for fault in ["cut-word", "no-handshake"] {
-        let home = tempfile::tempdir().unwrap();
-        let mut world = world(5, Weather::FAIR, &[fault]);
-        let report = run(&mut world, home.path(), all());
-        assert_eq!(
-            step(&report, WeaknessId::DiscoveryWord).state,
-            HardenState::Failed,
-            "{fault}"
-        );
-        assert_eq!(settings(&mut world, home.path())[0], FACTORY[0], "{fault}");
-    }
+fn a_word_that_is_cut_is_taken_back() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = world(5, Weather::FAIR, &["cut-word"]);
+    let report = run(&mut world, home.path(), all());
+    let word = step(&report, WeaknessId::DiscoveryWord);
+    assert_eq!(word.state, HardenState::Failed, "{report:?}");
+    assert_eq!(settings(&mut world, home.path())[0], FACTORY[0]);
+}
+
+#[test]
+fn a_module_that_needs_no_word_is_closed_and_restored_like_others() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = world(5, Weather::FAIR, &["no-handshake"]);
+    let report = run(&mut world, home.path(), all());
+    assert_eq!(states(&report), [HardenState::Closed; 4], "{report:?}");
+    run(&mut world, home.path(), undo());
+    assert_eq!(&settings(&mut world, home.path())[..4], FACTORY);
 }
 
 #[test]

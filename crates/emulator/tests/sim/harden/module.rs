@@ -36,7 +36,12 @@ impl<'a> SimModule<'a> {
 
     fn is_dead(&mut self) -> bool {
         self.calls += 1;
-        self.calls > self.dies_after
+        let is_dead = self.calls > self.dies_after;
+        if is_dead {
+            // What it waits for does not come.
+            self.world.wait(Duration::from_secs(1));
+        }
+        is_dead
     }
 
     fn flush(world: &mut SimWorld, mut transmit: impl FnMut() -> Option<Zeroizing<Vec<u8>>>) {
@@ -80,7 +85,11 @@ impl HardenModule for SimModule<'_> {
         if self.is_dead() {
             return None;
         }
-        self.leave();
+        if self.session.is_some() {
+            self.leave();
+        }
+        // The reply to leaving must not pass for one to the opening.
+        self.world.wait(Duration::from_millis(200));
         let config = AtSessionConfig {
             words: words.to_vec(),
             handshake_timeout: timeout,
