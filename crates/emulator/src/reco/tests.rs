@@ -3,5 +3,6 @@
 mod bench;
 mod faults;
 mod joining;
+mod setting_faults;
 mod vectors;
 mod web;

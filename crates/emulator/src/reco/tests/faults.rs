@@ -1,11 +1,12 @@
 //! Each fault of the catalogue shows in what a client sees.
 
 use super::bench::{CLIENT, PLUG, TwinBench, arrival, segments};
+use super::setting_faults::SETTING_CASES;
 use crate::PlugFault;
 use crate::reco::*;
 
 /// A fault and what it does; none may be missing.
-type PlugFaultCase = (&'static str, fn(TwinBench));
+pub(super) type PlugFaultCase = (&'static str, fn(TwinBench));
 
 fn at(bench: &mut TwinBench, line: &str) -> Vec<String> {
     bench.ask(format!("{line}\r").as_bytes())
@@ -460,55 +461,13 @@ const CASES: &[PlugFaultCase] = &[
         let reply = String::from_utf8(bench.tcp(b"AT+YZOUT")).unwrap();
         assert!(reply.ends_with(",10000,0,1,0\r\n\r\n"), "{reply}");
     }),
-    ("sockb=TCP,8816,192.0.2.7", |mut bench| {
-        let server = "192.0.2.7:8816".parse().unwrap();
-        let is_call = |sent: &TwinOutput| matches!(sent, TwinOutput::Connect { to, .. } if *to == server);
-        bench.twin.handle_timeout(bench.now);
-        assert!(bench.wait(Duration::from_secs(6)).iter().any(is_call));
-        bench.open();
-        assert_eq!(bench.at("AT+SOCKB"), "+ok=TCP,8816,192.0.2.7");
-    }),
-    ("netp=TCP,Client,17000,192.0.2.7", |mut bench| {
-        bench.open();
-        assert_eq!(bench.at("AT+NETP"), "+ok=TCP,Client,17000,192.0.2.7");
-    }),
-    ("ap-stays", |mut bench| {
-        bench.open();
-        assert_eq!(bench.at("AT+WMODE"), "+ok=APSTA");
-    }),
-    ("forgets=WEBU", |mut bench| {
-        bench.open();
-        assert_eq!(bench.at("AT+WEBU=ADMIN,new"), "+ok");
-        assert_eq!(bench.at("AT+WEBU"), "+ok=ADMIN,ADMIN");
-    }),
-    ("reverts=WEBU", |mut bench| {
-        bench.open();
-        assert_eq!(bench.at("AT+WEBU=ADMIN,new"), "+ok");
-        assert_eq!(bench.at("AT+WEBU"), "+ok=ADMIN,new");
-        bench.twin.restart(bench.now);
-        bench.wait(Duration::from_secs(5));
-        bench.open();
-        assert_eq!(bench.at("AT+WEBU"), "+ok=ADMIN,ADMIN");
-    }),
-    ("silent-after=SOCKB", |mut bench| {
-        bench.open();
-        assert_eq!(bench.at("AT+SOCKB=TCP,1,192.0.2.7"), "+ok");
-        bench.twin.restart(bench.now);
-        bench.wait(Duration::from_secs(5));
-        assert!(scan(bench).is_empty());
-    }),
-    ("cut-word", |mut bench| {
-        bench.open();
-        assert_eq!(bench.at("AT+ASWD=12345678901234567890"), "+ok");
-        assert_eq!(bench.at("AT+ASWD"), "+ok=12345678901234567");
-    }),
     ("no-web", |bench| assert_eq!(bench.web_port(PLUG), None)),
     ("web-password", |mut bench| assert!(bench.web_login("Basic QURNSU46QURNSU4=").starts_with("HTTP/1.1 401 "))),
 ];
 
 #[test]
 fn every_fault_shows() {
-    for (spec, check) in CASES {
+    for (spec, check) in CASES.iter().chain(SETTING_CASES) {
         println!("{spec}");
         check(TwinBench::new(&[spec]));
     }
@@ -518,6 +477,7 @@ fn every_fault_shows() {
 fn no_fault_lacks_a_case() {
     let shown: Vec<_> = CASES
         .iter()
+        .chain(SETTING_CASES)
         .map(|(spec, _)| spec.parse::<PlugFault>().unwrap().name())
         .collect();
     for (spec, _) in PlugFault::catalogue() {
