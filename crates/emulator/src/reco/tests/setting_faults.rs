@@ -10,7 +10,6 @@ pub(super) const SETTING_CASES: &[PlugFaultCase] = &[
     ("sockb=TCP,8816,192.0.2.7", |mut bench| {
         let server = "192.0.2.7:8816".parse().unwrap();
         let is_call = |sent: &TwinOutput| matches!(sent, TwinOutput::Connect { to, .. } if *to == server);
-        bench.twin.handle_timeout(bench.now);
         assert!(bench.wait(Duration::from_secs(6)).iter().any(is_call));
         bench.open();
         assert_eq!(bench.at("AT+SOCKB"), "+ok=TCP,8816,192.0.2.7");
