@@ -50,7 +50,7 @@ use self::tokens::Tokens;
 use crate::config::{Config, WebConfig};
 use crate::event::EventBus;
 use crate::guest::Guest;
-use crate::store::SettingStore;
+use crate::store::{SettingStore, Store};
 
 pub use self::middleware::Caller;
 pub use self::pages::local_path;
@@ -378,10 +378,14 @@ pub async fn set_password(
 ///
 /// [`RequestError`] of kind `unavailable` when the store cannot be read or written.
 pub(crate) async fn replace_lost_password(
-    store: &dyn SettingStore,
+    store: &dyn Store,
     listening: SocketAddr,
 ) -> Result<(), RequestError> {
-    if check_listen(listening, false).is_ok() || read(store, settings::PASSWORD).await?.is_some() {
+    // In this order: that the password is damaged shows when it is read.
+    if check_listen(listening, false).is_ok()
+        || read(store, settings::PASSWORD).await?.is_some()
+        || store.damage().is_empty()
+    {
         return Ok(());
     }
     tracing::error!(

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use api::DatabaseDamage;
+use api::{DatabaseDamage, LostRows};
 use async_trait::async_trait;
 use tokio::sync::{RwLock, mpsc};
 
@@ -123,6 +123,24 @@ impl Sqlite {
         // The receiver lives as long as the store.
         let _ = self.found.send(damage.clone());
         self.damages().push(damage);
+    }
+
+    /// Records that a setting is damaged, once for each.
+    fn note_unreadable_setting(&self, key: &str) {
+        let problem = format!("the setting `{key}` cannot be read");
+        if self.damages().iter().any(|known| known.problem == problem) {
+            return;
+        }
+        tracing::error!("{problem}; it counts as not set");
+        self.note_damage(DatabaseDamage {
+            found: plugs::now(),
+            problem,
+            kept_as: None,
+            lost: vec![LostRows {
+                table: "settings".to_owned(),
+                rows: Some(1),
+            }],
+        });
     }
 
     fn damages(&self) -> MutexGuard<'_, Vec<DatabaseDamage>> {

@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use api::{Collection, Id};
+use api::{Collection, Id, LogEntry, LogKind};
 use hub::store::{
-    DocumentStore, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Retention, SettingStore,
-    Sqlite, Store as _, StoreError, StoredDocument,
+    DocumentStore, HistoryQuery, HistoryStep, HistoryStore, LogQuery, LogStore as _, PlugRecord,
+    PlugStore, Retention, SettingStore, Sqlite, Store as _, StoreError, StoredDocument,
 };
 use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
@@ -354,6 +355,58 @@ async fn what_cannot_be_a_file() {
         .unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     assert_eq!(names(folder), Vec::<String>::new());
+}
+
+/// A flipped bit in a text can leave bytes that are no UTF-8, or a word that is none: only that row is lost.
+#[tokio::test]
+async fn a_damaged_text_takes_no_other_row_with_it() {
+    let place = TestDatabase::new();
+    filled(&place).await;
+    let store = place.store().await;
+    let entries: Vec<_> = (1..=3)
+        .map(|id| {
+            let at = t("2026-11-22T12:00:00Z");
+            let entry = LogEntry::new(at, LogKind::Hub, format!("event {id}"));
+            Arc::new(LogEntry { id, ..entry })
+        })
+        .collect();
+    store.append_log(&entries).await.unwrap();
+    store.close().await;
+    let url = place.file().display().to_string();
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    for sql in [
+        "UPDATE settings SET value = CAST(x'68ff' AS TEXT) WHERE key = 'password'",
+        "UPDATE log SET kind = 'hvb' WHERE id = 1",
+        "UPDATE log SET text = CAST(x'68ff' AS TEXT) WHERE id = 2",
+        "UPDATE plugs SET name = CAST(x'68ff' AS TEXT) WHERE name = 'plug 2'",
+        "INSERT INTO series (id, mac) VALUES (99, CAST(x'68ff' AS TEXT))",
+    ] {
+        sqlx::query(sql).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let store = place.store().await;
+    assert_eq!(store.damage(), []);
+    assert_eq!(store.setting("password").await.unwrap(), None);
+    assert_eq!(store.setting("password").await.unwrap(), None);
+    let damage = store.damage();
+    assert_eq!(damage.len(), 1, "{damage:?}");
+    assert_eq!(damage[0].lost[0].table, "settings");
+    let log = store
+        .log(&LogQuery {
+            limit: 10,
+            ..LogQuery::default()
+        })
+        .await
+        .unwrap();
+    let texts: Vec<_> = log.iter().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(texts, ["event 3", "h\u{fffd}"]);
+    let nameless = PlugRecord {
+        name: None,
+        ..record(2)
+    };
+    let plugs = store.plugs().await.unwrap();
+    assert_eq!(plugs, [record(1), nameless, record(3)]);
+    assert_eq!(store.recorded().await.unwrap(), [mac(1)]);
 }
 
 #[tokio::test]

@@ -233,6 +233,39 @@ fn damage_of_the_database_is_told() {
     }
 }
 
+/// A flipped bit in the password's hash does not keep a hub on the network from starting.
+#[test]
+fn a_damaged_password_does_not_keep_the_hub_from_starting() {
+    let home = Home::with_network();
+    let hub = Hub::start(&home, &[]);
+    let token = fs::read_to_string(home.state().join("admin-token")).unwrap();
+    let address = hub.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let body = r#"{"password":"correct horse"}"#;
+    write!(
+        stream,
+        "PUT /api/v1/password HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        token.trim(),
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    hub.end(Signal::SIGTERM);
+    let database = home.state().join("mains.sqlite");
+    let mut bytes = fs::read(&database).unwrap();
+    let hash = bytes.windows(10).position(|part| part == b"$argon2id$");
+    bytes[hash.unwrap() + 40] ^= 0x80;
+    fs::write(&database, bytes).unwrap();
+    let hub = Hub::start(&home, &["--listen", "0.0.0.0:8480"]);
+    let status = home.json(&["hub", "status"]).ends_with(0).json();
+    let problem = status["damage"][0]["problem"].as_str().unwrap();
+    assert_eq!(problem, "the setting `password` cannot be read", "{status}");
+    hub.end(Signal::SIGTERM);
+}
+
 /// A network on which a stranger makes up plugs faster than they are read.
 #[test]
 fn a_search_among_made_up_plugs_ends_in_time() {

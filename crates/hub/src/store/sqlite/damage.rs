@@ -4,7 +4,7 @@ use std::path::Path;
 
 use api::DatabaseDamage;
 
-use super::database::{QueryError, SqliteDatabase, decoded};
+use super::database::{self, QueryError, SqliteDatabase};
 
 /// Setting that holds the damages, as JSON.
 const SETTING: &str = "damage";
@@ -38,10 +38,14 @@ pub(super) async fn load(database: &SqliteDatabase) -> Vec<DatabaseDamage> {
 }
 
 async fn read(database: &SqliteDatabase) -> Result<Vec<DatabaseDamage>, sqlx::Error> {
-    let query = sqlx::query_scalar("SELECT value FROM settings WHERE key = ?").bind(SETTING);
-    let text: Option<String> = query.fetch_optional(database.readers()).await?;
-    let damages: Vec<DatabaseDamage> = match text {
-        Some(text) => decoded(&text)?,
+    let query = sqlx::query_scalar(database::SETTING).bind(SETTING);
+    let text: Option<Vec<u8>> = query.fetch_optional(database.readers()).await?;
+    let damages: Vec<DatabaseDamage> = match text.map(|text| serde_json::from_slice(&text)) {
+        Some(Ok(damages)) => damages,
+        Some(Err(error)) => {
+            tracing::warn!(%error, "earlier damage of the database cannot be read");
+            Vec::new()
+        }
         None => Vec::new(),
     };
     let is_there = |damage: &DatabaseDamage| is_kept(database.path(), damage);

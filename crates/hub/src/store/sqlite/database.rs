@@ -331,9 +331,28 @@ impl SqliteDatabase {
     }
 }
 
+/// A setting, as bytes: of a damaged value they can be no UTF-8.
+pub(super) const SETTING: &str = "SELECT CAST(value AS BLOB) FROM settings WHERE key = ?";
+
 /// Reads the one JSON text that a query returns. Rows one by one cost more than all of them in one text.
 pub(super) fn decoded<T: DeserializeOwned>(json: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// Reads the one JSON text that a query returns as a blob, of rows with text. A row that cannot be understood is ignored, also where
+/// a damaged byte is no UTF-8: it must not take the others with it.
+pub(super) fn readable_rows<T: DeserializeOwned>(json: &[u8]) -> Result<Vec<T>, sqlx::Error> {
+    let json = String::from_utf8_lossy(json);
+    if let Ok(rows) = serde_json::from_str(&json) {
+        return Ok(rows);
+    }
+    let rows: Vec<serde_json::Value> = decoded(&json)?;
+    let number = rows.len();
+    let rows = rows.into_iter().map(serde_json::from_value);
+    let readable: Vec<T> = rows.filter_map(Result::ok).collect();
+    let ignored = number - readable.len();
+    tracing::warn!(ignored, "stored rows cannot be understood and are ignored");
+    Ok(readable)
 }
 
 /// Writes rows as the one JSON text that a statement takes.

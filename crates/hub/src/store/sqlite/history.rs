@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
 
-use super::database::{SqliteDatabase, decoded, encoded};
+use super::database::{SqliteDatabase, decoded, encoded, readable_rows};
 use super::steps::{
     ConsumptionRow, SecondRange, StepBoundaries, StepSums, TierExtent, TierRanges, add_to,
     ceil_second,
@@ -53,7 +53,7 @@ const EXTENT: &str = "SELECT json_array( \
     (SELECT min(t) FROM quarters WHERE plug = ?1), (SELECT max(t) FROM quarters WHERE plug = ?1))";
 
 /// Plugs with history: every reading belongs to a quarter of an hour.
-const RECORDED: &str = "SELECT json_group_array(mac) FROM \
+const RECORDED: &str = "SELECT CAST(json_group_array(mac) AS BLOB) FROM \
     (SELECT mac FROM series WHERE EXISTS (SELECT 1 FROM quarters WHERE plug = id) ORDER BY mac)";
 
 /// (readings, power, low, high, energy)
@@ -74,8 +74,8 @@ impl HistoryStore for Sqlite {
     async fn recorded(&self) -> Result<Vec<Mac>, StoreError> {
         self.read(|database| async move {
             let query = sqlx::query_scalar(RECORDED);
-            let json: String = query.fetch_one(database.readers()).await?;
-            Ok(decoded(&json)?)
+            let json: Vec<u8> = query.fetch_one(database.readers()).await?;
+            Ok(readable_rows(&json)?)
         })
         .await
     }
@@ -246,11 +246,11 @@ async fn quarters(
     plug: Option<Mac>,
     range: SecondRange,
 ) -> Result<Vec<Quarter>, sqlx::Error> {
-    let sql = "SELECT json_group_array(json_array(mac, id)) FROM \
+    let sql = "SELECT CAST(json_group_array(json_array(mac, id)) AS BLOB) FROM \
         (SELECT mac, id FROM series WHERE ?1 IS NULL OR mac = ?1 ORDER BY mac)";
     let query = sqlx::query_scalar(sql).bind(plug.map(|plug| format!("{plug:x}")));
-    let json: String = query.fetch_one(database.readers()).await?;
-    let series: Vec<(Mac, i64)> = decoded(&json)?;
+    let json: Vec<u8> = query.fetch_one(database.readers()).await?;
+    let series: Vec<(Mac, i64)> = readable_rows(&json)?;
     let mut quarters = Vec::new();
     for (mac, id) in series {
         add_quarters(database, &mut quarters, (mac, id), range).await?;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use plugs::RelayState;
 
 use super::Sqlite;
-use super::database::{QueryError, SqliteDatabase, decoded, encoded};
+use super::database::{QueryError, SqliteDatabase, encoded, readable_rows};
 use crate::store::scale::{moment, signed, unsigned};
 use crate::store::{LogQuery, LogStore, StoreError};
 
@@ -22,7 +22,7 @@ const APPEND: &str = "INSERT INTO log (id, at_ms, kind, plug, relay, cause, prob
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
     FROM json_each(?) WHERE true ON CONFLICT DO NOTHING";
 
-const SELECT: &str = "SELECT json_group_array(json_array(id, at_ms, kind, plug, relay, cause, problem, text)) FROM \
+const SELECT: &str = "SELECT CAST(json_group_array(json_array(id, at_ms, kind, plug, relay, cause, problem, text)) AS BLOB) FROM \
     (SELECT * FROM log WHERE id < ?1 AND at_ms >= ?2 AND at_ms < ?3 \
     AND (?4 IS NULL OR kind IN (SELECT value FROM json_each(?4))) \
     AND (?5 IS NULL OR plug IN (SELECT value FROM json_each(?5))) \
@@ -73,8 +73,8 @@ impl LogStore for Sqlite {
             .bind(query.problems)
             .bind(i64::try_from(query.limit).unwrap_or(i64::MAX));
         self.read(|database| async move {
-            let json: String = select.fetch_one(database.readers()).await?;
-            let rows: Vec<LogRow> = decoded(&json)?;
+            let json: Vec<u8> = select.fetch_one(database.readers()).await?;
+            let rows: Vec<LogRow> = readable_rows(&json)?;
             Ok(rows.into_iter().filter_map(entry).collect())
         })
         .await

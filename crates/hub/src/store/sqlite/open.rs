@@ -13,7 +13,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
 
 use super::database::{
-    OPENED, QueryError, SqliteDatabase, code, codes, read_options, store_error, unavailable,
+    OPENED, QueryError, SETTING, SqliteDatabase, code, codes, read_options, store_error,
+    unavailable,
 };
 use super::files::{set_aside_files, sync_directory, with_suffix};
 use super::rescue::rescue;
@@ -131,10 +132,10 @@ pub(super) async fn inspect(path: &Path, setting: &str) -> Result<Option<String>
 
 async fn read_setting(path: &Path, key: &str) -> Result<Option<String>, sqlx::Error> {
     let mut connection = read_options(path, false).connect().await?;
-    let query = sqlx::query_scalar("SELECT value FROM settings WHERE key = ?").bind(key);
-    let value = query.fetch_optional(&mut connection).await?;
+    let query = sqlx::query_scalar(SETTING).bind(key);
+    let value: Option<Vec<u8>> = query.fetch_optional(&mut connection).await?;
     connection.close().await?;
-    Ok(value)
+    Ok(value.and_then(|value| String::from_utf8(value).ok()))
 }
 
 /// Replaces a damaged file, which must be closed.

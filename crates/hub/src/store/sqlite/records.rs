@@ -15,7 +15,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::Sqlite;
-use super::database::QueryError;
+use super::database::{QueryError, SETTING};
 use super::transfer::{continue_history, delete_history};
 use crate::store::scale::{moment, signed, unsigned};
 use crate::store::{
@@ -145,11 +145,15 @@ impl DocumentStore for Sqlite {
 #[async_trait]
 impl SettingStore for Sqlite {
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.read(|database| async move {
-            let query = sqlx::query_scalar("SELECT value FROM settings WHERE key = ?").bind(key);
+        let value = self.read(|database| async move {
+            let query = sqlx::query_scalar(SETTING).bind(key);
             Ok(query.fetch_optional(database.readers()).await?)
-        })
-        .await
+        });
+        let value: Option<Vec<u8>> = value.await?;
+        Ok(value.and_then(|value| {
+            let text = String::from_utf8(value);
+            text.inspect_err(|_| self.note_unreadable_setting(key)).ok()
+        }))
     }
 
     async fn save_settings(&self, values: &[(&str, Option<&str>)]) -> Result<(), StoreError> {
@@ -246,11 +250,12 @@ fn plug(row: &SqliteRow) -> Option<PlugRecord> {
         // Nothing could command a plug of a family that is not in the table.
         family: named(row.try_get("family").ok()?)
             .filter(|family| plugs::families::all().get(*family).is_some())?,
-        serial: row.try_get("serial").ok()?,
+        // A plug whose name is damaged is still there.
+        serial: row.try_get("serial").ok().flatten(),
         address: parsed(row, "address")?,
-        model: row.try_get("model").ok()?,
-        name: row.try_get("name").ok()?,
-        room: row.try_get("room").ok()?,
+        model: row.try_get("model").ok().flatten(),
+        name: row.try_get("name").ok().flatten(),
+        room: row.try_get("room").ok().flatten(),
         metering: optional(row, "metering")?
             .map(|text| text.parse())
             .transpose()
