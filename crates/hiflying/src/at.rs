@@ -228,9 +228,14 @@ impl AtReply {
     /// Parses a reply in all the shapes that modules and their clones send.
     ///
     /// Takes any case, any line end or none, NUL padding, and before the reply blank lines, a greeting
-    /// of the firmware, and the echo of the request that a module on a serial line puts first.
+    /// of the firmware or a prompt, and the echo of the request that a module on a serial line puts first.
     pub fn parse(bytes: &[u8]) -> Self {
         let line = reply_line(bytes);
+        // The value in the echo of a request can look like a reply.
+        let line = match strip_prefix_ignoring_case(line, PREFIX) {
+            Some(_) => line,
+            None => without_prompt(line),
+        };
         if let Some(rest) = strip_prefix_ignoring_case(line, b"+ok") {
             return Self::Ok(parse_value(rest));
         }
@@ -339,6 +344,21 @@ fn reply_line(bytes: &[u8]) -> &[u8] {
         .or_else(|| lines().find(|line| !is_command(line)))
         .or_else(|| lines().next())
         .unwrap_or(b"")
+}
+
+/// Returns a line from the reply in it on, or as a whole if there is none: a prompt or the options of a telnet server can stand before
+/// the reply without a line end.
+pub fn without_prompt(line: &[u8]) -> &[u8] {
+    let is_whole = |text: &[u8]| {
+        let after_ok = strip_prefix_ignoring_case(text, b"+ok");
+        after_ok.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
+            || strip_prefix_ignoring_case(text, b"+err").is_some()
+    };
+    if is_reply(line) {
+        return line;
+    }
+    let mut starts = (0..line.len()).filter_map(|start| line.get(start..));
+    starts.find(|text| is_whole(text)).unwrap_or(line)
 }
 
 fn is_reply(line: &[u8]) -> bool {

@@ -193,3 +193,16 @@ proptest! {
         let _ = AtReply::parse(&bytes).masked(&verb);
     }
 }
+
+#[test]
+fn a_prompt_before_the_reply_is_ignored() {
+    for prompt in [&b"> "[..], b"login: ", b"\xff\xfd\x03"] {
+        let reply = |text: &[u8]| AtReply::parse(&[prompt, text, b"\r\n\r\n"].concat());
+        assert_eq!(reply(b"+ok"), AtReply::Ok(None));
+        assert_eq!(reply(b"+ok=STA"), AtReply::Ok(Some(AtValue::new("STA"))));
+        assert!(matches!(reply(b"+ERR=-1"), AtReply::Error(_)));
+    }
+    // The echo of a value that looks like a reply is none.
+    let echo = AtReply::parse(b"AT+WSSSID=my+ok=net\r\n");
+    assert!(matches!(echo, AtReply::Unknown(_)), "{echo:?}");
+}

@@ -354,7 +354,7 @@ fn judge(
     let bad = || Err(ExchangeError::BadAnswer(quote(line)));
     Some(match (command, reply) {
         (_, RecoReply::Unknown(_)) => return None,
-        (_, RecoReply::Error(_)) => Err(ExchangeError::Refused(quote(line))),
+        (_, RecoReply::Error(text)) => Err(ExchangeError::Refused(quote(text.as_bytes()))),
         (PlugCommand::Version, RecoReply::Ok(Some(text))) => match text.trim() {
             "" => bad(),
             text => Ok(PlugReply::Version(text.to_owned())),

@@ -1,6 +1,6 @@
 //! The first line of a reply on TCP port 8899.
 
-use hiflying::at::strip_prefix_ignoring_case;
+use hiflying::at::{strip_prefix_ignoring_case, without_prompt};
 
 use super::text::{printable, trim};
 
@@ -44,18 +44,6 @@ impl RecoReply {
             Self::Unknown(printable(line))
         }
     }
-}
-
-/// Returns the line from the reply in it on, or as a whole if there is none: a prompt, an echo or the option bytes of a telnet server
-/// can stand before the reply without a line end.
-fn without_prompt(line: &[u8]) -> &[u8] {
-    let is_reply = |text: &[u8]| {
-        let after_ok = strip_prefix_ignoring_case(text, b"+ok");
-        after_ok.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
-            || strip_prefix_ignoring_case(text, b"+err").is_some()
-    };
-    let mut starts = (0..line.len()).filter_map(|start| line.get(start..));
-    starts.find(|text| is_reply(text)).unwrap_or(line)
 }
 
 #[cfg(test)]
