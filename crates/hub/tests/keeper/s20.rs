@@ -8,12 +8,15 @@ use api::{Cause, ErrorKind, Event, Metering, RelayCommand};
 use emulator::twin::{TwinArrival, TwinOutput};
 use emulator::{OrviboConfig, OrviboTwin, Twin};
 use hiflying::Mac;
-use plugs::{FamilyId, Minutes, RelayState};
+use jiff::Timestamp;
+use plugs::net::{Lan, PlugTarget};
+use plugs::{FamilyId, Minutes, Plug, RelayState};
 use serde_json::json;
+use tokio::net::UdpSocket;
 
 use crate::automation::{Home, document};
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, Wishes, at, eventually, mac};
+use crate::world::{House, Wishes, at, eventually, loopback, mac, plug};
 
 /// A twin that the test can reach while it is served.
 #[derive(Debug, Clone)]
@@ -201,6 +204,26 @@ fn its_name_is_read_again_after_a_restart_of_the_hub() {
         })
         .await;
         house.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn its_port_is_opened_only_where_one_is_looked_for() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(2, &[])]).await;
+        let ours = (loopback().address, 10_000);
+        let lan = Lan::open(&[loopback()]).await.unwrap();
+        let known = Plug::new(mac(2), FamilyId::RECO, at(2), Timestamp::now());
+        let handle = lan.plug(PlugTarget::Remembered(Box::new(known)));
+        let on = handle
+            .switch(RelayCommand::On, Duration::from_secs(5))
+            .await;
+        assert!(on.unwrap().confirmed);
+        drop(UdpSocket::bind(ours).await.unwrap());
+        // What is at this address is not known.
+        lan.presence(at(2), Duration::from_secs(3)).await.unwrap();
+        UdpSocket::bind(ours).await.unwrap_err();
         plugs.stop().await;
     });
 }
