@@ -1,7 +1,7 @@
 //! Notation of values in JSON.
 
 use jiff::Timestamp;
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 /// Implements serde for a type that is read with `FromStr` and written with `Display`, and describes its text in OpenAPI.
 macro_rules! json_is_text {
@@ -55,6 +55,16 @@ pub(crate) fn optional_seconds<S: Serializer>(
         Some(time) => seconds(time, to),
         None => to.serialize_none(),
     }
+}
+
+/// Writes times to the second.
+pub(crate) fn each_in_seconds<S: Serializer>(
+    times: &[Timestamp],
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct ToSecond<'a>(#[serde(serialize_with = "seconds")] &'a Timestamp);
+    to.collect_seq(times.iter().map(ToSecond))
 }
 
 /// Writes a figure rounded to millionths; further digits are artefacts of summation.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::SwitchTarget;
-use crate::json::optional_seconds;
+use crate::json::{each_in_seconds, optional_seconds};
 
 /// The last run of a schedule or a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,6 +39,14 @@ pub struct ScheduleStatus {
     /// Time of the next run; null when there is none.
     #[serde(serialize_with = "optional_seconds")]
     pub next: Option<Timestamp>,
+    /// The times of the next three runs, of which `next` is the first; omitted when there is none.
+    #[serde(
+        default,
+        serialize_with = "each_in_seconds",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schema(required = false)]
+    pub upcoming: Vec<Timestamp>,
     /// The last run.
     pub last: Option<LastRun>,
     /// Set when it no longer runs.

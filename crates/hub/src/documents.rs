@@ -273,7 +273,9 @@ impl HubDocument for Schedule {
             SwitchTarget::Group(id) => hub.groups().one(id).is_err(),
         };
         status.missing = targets.iter().filter(is_missing).cloned().collect();
-        status.next = status.next.filter(|_| status.missing.len() < targets.len());
+        if status.missing.len() == targets.len() {
+            (status.next, status.upcoming) = (None, Vec::new());
+        }
         status
     }
 

@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::repository::Repository;
 use crate::schedule::{Clock, FiredTimes};
 
+/// Number of coming runs of a schedule that are told.
+const MAX_UPCOMING: usize = 3;
+
 /// Run-time state. The API and events show `last` and `halted`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, bound = "M: Serialize + DeserializeOwned + Default")]
@@ -82,10 +85,18 @@ pub(crate) fn schedule_status(
     let state = schedules.state(&stored.id);
     let record = RunState::<ScheduleState>::read(&state, stored.revision);
     let fired = &record.memory.fired;
-    // Without a place the sun never rises; the log says so.
-    let next = fired.next(&stored.body, clock, now, &stored.id);
+    let after = |after: &Timestamp| {
+        // Without a place the sun never rises; the log says so.
+        let next = fired.next(&stored.body, clock, *after, &stored.id);
+        next.ok().flatten()
+    };
+    let first = after(&now).filter(|_| record.halted.is_none());
+    let upcoming: Vec<_> = std::iter::successors(first, after)
+        .take(MAX_UPCOMING)
+        .collect();
     ScheduleStatus {
-        next: next.ok().flatten().filter(|_| record.halted.is_none()),
+        next: upcoming.first().copied(),
+        upcoming,
         last: record.last,
         halted: record.halted,
         missing: Vec::new(),

@@ -156,7 +156,10 @@ impl<S: Sync, T: HubDocument> FromRequest<S> for DocumentFields<T> {
                 ORDINARY,
                 &["id", "last", "halted", "missing", "reacts_within_s"],
             ),
-            Collection::Schedules => (ORDINARY, &["id", "next", "last", "halted", "missing"]),
+            Collection::Schedules => (
+                ORDINARY,
+                &["id", "next", "upcoming", "last", "halted", "missing"],
+            ),
         };
         let mut fields: Map<String, Value> = body::json(request, limit).await?;
         fields.retain(|name, _| !added.contains(&name.as_str()));

@@ -444,6 +444,7 @@ fn documents_that_name_what_was_removed_are_marked_and_can_be_edited() {
 
         let view = house.get(&schedule).await.expect(200);
         assert_eq!((&view["missing"], &view["next"]), (&targets, &Value::Null));
+        assert_eq!(view["upcoming"], Value::Null);
         let view = house.get(&part).await.expect(200);
         assert_eq!(view["missing"], json!([mac(2)]));
         assert_ne!(view["next"], Value::Null);
@@ -547,6 +548,7 @@ fn the_next_time_is_told() {
         let made = house.post("/api/v1/schedules", schedule).await;
         let mut json = made.expect(201);
         assert_eq!(json["next"], "2199-07-01T10:00:00Z");
+        assert_eq!(json["upcoming"], json!(["2199-07-01T10:00:00Z"]));
         assert_eq!(
             (&json["last"], &json["halted"]),
             (&Value::Null, &Value::Null)
@@ -554,6 +556,15 @@ fn the_next_time_is_told() {
         json["enabled"] = false.into();
         let off = house.put(made.header("location"), json).await;
         assert_eq!(off.expect(200)["next"], Value::Null);
+        let daily = json!({"name": "y", "targets": [mac(1)], "action": "on", "when": {"cron": "0 7 * * *"}, "random": "2h"});
+        let daily = house.post("/api/v1/schedules", daily).await.expect(201);
+        let times: Vec<jiff::Timestamp> =
+            serde_json::from_value(daily["upcoming"].clone()).unwrap();
+        assert_eq!((times.len(), &daily["upcoming"][0]), (3, &daily["next"]));
+        for pair in times.windows(2) {
+            let hours = pair[0].duration_until(pair[1]).as_hours();
+            assert!((22..27).contains(&hours), "{times:?}");
+        }
         house.close().await;
         plugs.stop().await;
     });
