@@ -205,11 +205,23 @@ impl Registry {
         let outcome = entry.handle.delay(relay, minutes, COMMAND_TIMEOUT).await;
         outcome.map_err(|error| RequestError::from(&error))?;
         let delay = SignedDuration::from_mins(i64::from(minutes.count()));
-        Ok(DelayResponse {
+        let timer = DelayResponse {
             relay,
             minutes: minutes.count(),
             due: plugs::now().saturating_add(delay).unwrap_or(Timestamp::MAX),
-        })
+        };
+        entry.timer_set(timer);
+        Ok(timer)
+    }
+
+    /// Returns the timer of a plug that was set here last and is not due yet. A plug cannot be asked for its timer, and nothing is
+    /// known of one that was set before the hub started, or elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `not_found` if the plug is not adopted.
+    pub fn timer(&self, mac: Mac) -> Result<Option<DelayResponse>, RequestError> {
+        Ok(self.0.known(mac)?.timer(plugs::now()))
     }
 
     /// Reads the version of a plug's firmware.

@@ -39,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(one, change, remove))
         .routes(routes!(switch))
         .routes(routes!(meter))
-        .routes(routes!(delay))
+        .routes(routes!(timer, delay))
         .routes(routes!(version))
         .routes(routes!(replace))
         .routes(routes!(harden))
@@ -221,6 +221,19 @@ async fn delay(
         .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
     let set = hub.registry().delay(plug, order.state, minutes).await?;
     Ok(axum::Json(set))
+}
+
+/// Returns the plug's own timer that was set through this hub last, or null when it is due or none was set since the hub started.
+///
+/// The plug cannot be asked for it: one that was set elsewhere, or cancelled at the plug, is not known.
+#[utoipa::path(get, path = "/api/v1/plugs/{mac}/delay", tag = "plugs", operation_id = "plug_timer",
+    params(("mac" = PlugPath, Path, description = "The plug's MAC")),
+    responses((status = 200, description = "The timer", body = Option<DelayResponse>)))]
+async fn timer(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+) -> Result<axum::Json<Option<DelayResponse>>, Problem> {
+    Ok(axum::Json(hub.registry().timer(plug)?))
 }
 
 /// Returns the version of a plug's firmware.

@@ -9,7 +9,9 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::{Cause, Event, LogKind, MeterEvent, Metering, Period, PlugView, to_millisecond};
+use api::{
+    Cause, DelayResponse, Event, LogKind, MeterEvent, Metering, Period, PlugView, to_millisecond,
+};
 use hiflying::Mac;
 use plugs::net::PlugHandle;
 use plugs::{FamilyId, Plug, Reading, RelayState};
@@ -68,6 +70,8 @@ struct EntryState {
     welded: WeldedRelay,
     /// The last failure of a command that was logged; further ones like it are not.
     failure: Option<String>,
+    /// Its own timer as it was set here last; the plug cannot be asked for it.
+    timer: Option<DelayResponse>,
 }
 
 /// The initial state of an entry.
@@ -124,6 +128,7 @@ impl RegistryEntry {
                 is_suspect: false,
                 welded: WeldedRelay::default(),
                 failure: None,
+                timer: None,
             }),
         }
     }
@@ -184,6 +189,16 @@ impl RegistryEntry {
         let mut state = self.state();
         state.relay.intend(now, relay, cause);
         self.log_move(&mut state);
+    }
+
+    /// Records the timer that the plug has accepted.
+    pub(super) fn timer_set(&self, timer: DelayResponse) {
+        self.state().timer = Some(timer);
+    }
+
+    /// Returns the timer that is not due yet.
+    pub(super) fn timer(&self, now: Timestamp) -> Option<DelayResponse> {
+        self.state().timer.filter(|timer| now < timer.due)
     }
 
     /// Records that the position was restored, or cannot be.

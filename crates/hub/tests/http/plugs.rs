@@ -175,10 +175,12 @@ fn switched_and_read_back() {
             answer.problem(400, "usage", field);
         }
 
+        assert_eq!(house.get(&path(1, "delay")).await.expect(200), Value::Null);
         let delayed = house
             .post(&path(1, "delay"), json!({"state": "off", "minutes": 30}))
             .await;
         let delayed = delayed.expect(200);
+        assert_eq!(house.get(&path(1, "delay")).await.expect(200), delayed);
         assert_eq!(
             (&delayed["relay"], &delayed["minutes"]),
             (&json!("off"), &json!(30))
