@@ -3,10 +3,13 @@
 use std::str::FromStr;
 
 use hiflying::Mac;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::de::{IntoDeserializer, value};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::json::{millionths, seconds};
 
 /// The periods into which a report is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -68,6 +71,19 @@ impl EnergyPeriod {
             Self::Year => first_day.strftime("%Y").to_string(),
         }
     }
+}
+
+/// Energy of the whole house in a quarter-hour.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HouseQuarter {
+    /// Its start.
+    #[serde(serialize_with = "seconds")]
+    pub t: Timestamp,
+    /// Watt-hours.
+    #[serde(serialize_with = "millionths")]
+    pub energy_wh: f64,
+    /// Number of plugs of which there is data: where it is smaller than before and after, that of some is missing.
+    pub plugs: u32,
 }
 
 /// Energy and cost of one plug in a period.

@@ -48,7 +48,7 @@ pub use cause::Cause;
 pub use damage::{DatabaseDamage, LostRows};
 pub use document::{Collection, Document, DocumentView, Stored, unknown_field};
 pub use duration::Period;
-pub use energy::{EnergyPeriod, EnergyRow, HouseholdRow};
+pub use energy::{EnergyPeriod, EnergyRow, HouseQuarter, HouseholdRow};
 pub use error::{ErrorChain, ErrorDocument, ErrorKind, ProblemDocument, RequestError, excerpt};
 pub use event::{Event, HubProblem, MeterEvent};
 pub use group::Group;

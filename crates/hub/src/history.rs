@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Cost, EnergyPeriod, EnergyRequest, EnergyRow, History, HistoryRequest, HouseholdRow,
-    RangeRequest, Repricing, RequestError, Stored, Tariff, TariffKind, TimeRange,
+    Cost, EnergyPeriod, EnergyRequest, EnergyRow, History, HistoryRequest, HouseQuarter,
+    HouseholdRow, RangeRequest, Repricing, RequestError, Stored, Tariff, TariffKind, TimeRange,
 };
 use hiflying::Mac;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use crate::energy::{household, report};
+use crate::energy::{house_quarters, household, report};
 use crate::hub::Hub;
 use crate::store::{HistoryQuery, HistoryStep, HistorySteps, csv};
 use grid::{Grid, MAX_POINTS, outside};
@@ -25,6 +25,8 @@ const DEFAULT_LENGTH: SignedDuration = SignedDuration::from_hours(24);
 const MAX_ROWS: i64 = 200_000;
 /// Maximum number of days of energy: ten years.
 const MAX_DAYS: i64 = 3_660;
+/// Maximum length of a range of quarter-hours of the house: a month, and a day before it to compare with.
+const MAX_QUARTERS_LENGTH: SignedDuration = SignedDuration::from_hours(32 * 24 + 1);
 /// Default number of days of energy.
 const DEFAULT_DAYS: i64 = 30;
 /// Default number of weeks of energy.
@@ -127,6 +129,35 @@ impl Hub {
             &self.clock().timezone,
             by,
             range,
+        ))
+    }
+
+    /// Returns the energy of the house by quarter-hours, removed plugs included; today unless `from` is given. Quarter-hours without
+    /// data are omitted; the unfinished last one is included.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub async fn house_quarters(
+        &self,
+        range: RangeRequest,
+    ) -> Result<Vec<HouseQuarter>, RequestError> {
+        let zone = &self.clock().timezone;
+        let start_of_day = |to: Timestamp| {
+            let start = to.to_zoned(zone.clone()).start_of_day();
+            Ok(start.map_err(|_| outside())?.timestamp())
+        };
+        let range = range.resolve(plugs::now(), zone, start_of_day)?;
+        if range.from.duration_until(range.to) > MAX_QUARTERS_LENGTH {
+            return Err(
+                RequestError::usage("from: quarter-hours are of at most 32 days")
+                    .at("from")
+                    .hint("ask for less time, or for days"),
+            );
+        }
+        let quarters = self.store().quarters(None, range.from, range.to).await;
+        Ok(house_quarters(
+            quarters.map_err(|error| RequestError::from(&error))?,
         ))
     }
 

@@ -1,7 +1,8 @@
 //! Energy and cost of plugs and of the household, by period.
 
 use api::{
-    EnergyPeriod, EnergyRequest, EnergyRow, HouseholdRow, Moment, ProblemDocument, RequestError,
+    EnergyPeriod, EnergyRequest, EnergyRow, HouseQuarter, HouseholdRow, Moment, ProblemDocument,
+    RequestError,
 };
 use axum::Json;
 use axum::extract::State;
@@ -18,6 +19,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(energy))
         .routes(routes!(household))
+        .routes(routes!(quarters))
 }
 
 /// Returns energy and cost by period and plug. `cost` is null without a price; two currencies make two rows.
@@ -57,4 +59,21 @@ async fn household(
     params.only(&["by", "from", "to"])?;
     let by = params.value("by")?.unwrap_or(EnergyPeriod::Day);
     Ok(Json(hub.household(params.range()?, by).await?))
+}
+
+/// Returns the energy of the whole house by quarter-hours, which are the curve of its power: four times the energy of one is its mean.
+///
+/// Quarter-hours without data are omitted, so that gaps are known; the unfinished last one is included. To compare today with the same
+/// part of the day before, ask for both, or for `energy` of both with `from` and `to`.
+#[utoipa::path(get, path = "/api/v1/energy/quarters", tag = "history", operation_id = "house_quarters",
+    params(
+        ("from" = Option<Moment>, Query, description = "Start; by default the start of today"),
+        ("to" = Option<Moment>, Query, description = "End, exclusive; a date is included as a whole; by default now. At most 32 days after `from`")),
+    responses((status = 200, description = "The quarter-hours", body = Vec<HouseQuarter>)))]
+async fn quarters(
+    State(hub): State<Hub>,
+    params: Params,
+) -> Result<Json<Vec<HouseQuarter>>, Problem> {
+    params.only(&["from", "to"])?;
+    Ok(Json(hub.house_quarters(params.range()?).await?))
 }

@@ -369,6 +369,38 @@ fn the_household_by_week_and_year_with_its_standing_charge() {
 }
 
 #[test]
+fn the_house_by_quarter_hours_with_its_gaps() {
+    in_network(async {
+        let house = quiet_house().await;
+        fill(&house, 1, "2026-11-20T12:00:00Z", 29).await;
+        fill(&house, 2, "2026-11-20T12:15:00Z", 29).await;
+        let of_day = "/api/v1/energy/quarters?from=2026-11-20&to=2026-11-20";
+        let quarters = house.get(of_day).await.expect(200);
+        let quarter = |t: &str, energy_wh: f64, plugs: u32| json!({"t": format!("2026-11-20T{t}Z"), "energy_wh": energy_wh, "plugs": plugs});
+        assert_eq!(
+            quarters,
+            json!([
+                quarter("12:00:00", 15.0, 1),
+                quarter("12:15:00", 29.0, 2),
+                quarter("12:30:00", 14.0, 1)
+            ])
+        );
+        // Unless told, it is today, of which nothing is known.
+        let today = house.get("/api/v1/energy/quarters").await;
+        assert_eq!(today.expect(200), json!([]));
+        for (query, field) in [
+            ("from=2026-01-01&to=2026-11-20", "from"),
+            ("from=2026-11-20&to=2026-11-01", "to"),
+            ("by=day", "by"),
+        ] {
+            let wrong = house.get(&format!("/api/v1/energy/quarters?{query}")).await;
+            wrong.problem(400, "usage", Some(field));
+        }
+        house.close().await;
+    });
+}
+
+#[test]
 fn a_tariff_for_the_past_says_what_it_changes() {
     in_network(async {
         let house = quiet_house().await;
