@@ -65,6 +65,10 @@ pub trait Guest: Debug + Send + Sync {
     }
 }
 
+/// The SHA-256 of the only inline style of a page, in Base64: an extension of its response, whose policy then allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InlineStyle(pub &'static str);
+
 /// Access that a path needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathAccess<'p> {

@@ -53,7 +53,7 @@ pub use check::check;
 pub use config::Config;
 pub use documents::HubDocument;
 pub use event::{EventBus, EventId, PublishedEvent};
-pub use guest::{Guest, LoginPage, LoginProblem, PathAccess, RefusalPage};
+pub use guest::{Guest, InlineStyle, LoginPage, LoginProblem, PathAccess, RefusalPage};
 pub use hub::{Hub, Parts};
 pub use registry::Registry;
 pub use repository::Repository;

@@ -22,14 +22,15 @@ use super::sessions::{Login, LoginOrigin};
 use super::{AccessControl, Credential, host, scope};
 use crate::config::FrameOrigin;
 use crate::event::on_behalf_of;
-use crate::guest::{PathAccess, RefusalPage};
+use crate::guest::{InlineStyle, PathAccess, RefusalPage};
 use crate::http::problem::Problem;
 use crate::server::{PeerAddresses, ShownCredentials, end_when_cancelled};
 
 /// Exact paths that need no credentials. Every other path does, whether it exists or not.
 const PUBLIC_PATHS: [&str; 3] = ["/healthz", "/login", "/api/v1/login"];
 
-/// Pages load script and style from the hub alone; nothing is inline, framed, or from elsewhere.
+/// Pages load script and style from the hub alone; nothing is framed or from elsewhere, and nothing is inline but a style of known
+/// content, see [`InlineStyle`].
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
     connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -44,9 +45,26 @@ pub(super) fn frame_policy(origins: &[FrameOrigin]) -> Option<HeaderValue> {
     HeaderValue::try_from(policy).ok()
 }
 
+/// Returns the policy of a response: that of frames if there is one, with the inline style of the page.
+fn policy(of_frames: Option<&HeaderValue>, style: Option<InlineStyle>) -> HeaderValue {
+    let fixed = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    let policy = of_frames.unwrap_or(&fixed);
+    let Some(InlineStyle(hash)) = style else {
+        return policy.clone();
+    };
+    let with_style = policy.to_str().map(|policy| {
+        let allowed = format!("style-src 'self' 'sha256-{hash}'");
+        policy.replace("style-src 'self'", &allowed)
+    });
+    let with_style = with_style
+        .ok()
+        .and_then(|policy| HeaderValue::try_from(policy).ok());
+    // Without it the style is ignored, and the page is still there.
+    with_style.unwrap_or_else(|| policy.clone())
+}
+
 /// Headers of every response. No HSTS: it would apply to all other services of the same machine, too.
-const RESPONSE_HEADERS: [(HeaderName, &str); 7] = [
-    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+const RESPONSE_HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     // With `no-referrer` browsers send forms of our own pages with `Origin: null`.
@@ -160,10 +178,10 @@ async fn middleware(
     if let Some(asked) = asked {
         response = asked.or_refusal(&auth, response);
     }
+    let style = response.extensions().get::<InlineStyle>().copied();
+    let policy = policy(auth.0.frame_policy.as_ref(), style);
     let headers = response.headers_mut();
-    if let Some(policy) = &auth.0.frame_policy {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
-    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in RESPONSE_HEADERS {
         // It knows no origins; the policy does.
         if name == header::X_FRAME_OPTIONS && auth.0.frame_policy.is_some() {
