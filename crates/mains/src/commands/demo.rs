@@ -32,6 +32,7 @@ mod house;
 mod hub;
 mod network;
 mod past;
+mod past_events;
 mod tour;
 mod twins;
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::home::{Home, finish};
+use crate::home::{FinishedRun, Home, finish};
 use crate::house::{Hub, eventually};
 
 fn demo(home: &Home, words: &[&str]) -> Command {
@@ -44,13 +44,17 @@ fn folders(home: &Home) -> Vec<PathBuf> {
 
 /// Runs a verb at the demo with this folder.
 fn at(home: &Home, folder: &Path, words: &[&str]) -> Value {
+    run_at(home, folder, words).json()
+}
+
+fn run_at(home: &Home, folder: &Path, words: &[&str]) -> FinishedRun {
     let mut command = home.command();
     command
         .env("MAINS_STATE", folder.join("state"))
         .env("MAINS_CONFIG", "/dev/null")
         .arg("--json")
         .args(words);
-    finish(command.output()).ends_with(0).json()
+    finish(command.output()).ends_with(0)
 }
 
 /// A page as a browser gets it that opens the link.
@@ -125,7 +129,49 @@ fn the_home_has_loads_a_past_and_what_its_owner_has_set_up() {
             .iter()
             .all(|it| it["next"].is_string())
     );
-    assert_eq!(at(&["rule", "list"]).as_array().unwrap().len(), 4);
+    assert!(
+        schedules
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|it| it["last"]["confirmed"] == true
+                && it["upcoming"].as_array().unwrap().len() == 3)
+    );
+    let rules = at(&["rule", "list"]);
+    let acted: Vec<_> = rules
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| !it["last"].is_null())
+        .collect();
+    assert_eq!(
+        (rules.as_array().unwrap().len(), acted.len()),
+        (4, 2),
+        "{rules}"
+    );
+    let log = run_at(&home, &folder, &["events", "--since", "32d", "--no-follow"]);
+    let log = log
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["data"].take());
+    let log: Vec<Value> = log
+        .filter(|it| it["text"].as_str().unwrap().ends_with("(simulated)"))
+        .collect();
+    assert!((100..1000).contains(&log.len()), "{}", log.len());
+    for (kind, text) in [
+        ("schedule", "the schedule \u{2018}Dusk\u{2019} turned on"),
+        (
+            "rule",
+            "the rule \u{2018}Heater forgotten\u{2019} turned off",
+        ),
+        ("switch", "Floor lamp turned on"),
+        ("availability", "String lights is back"),
+    ] {
+        let is_there =
+            |it: &Value| it["kind"] == kind && it["text"].as_str().unwrap().starts_with(text);
+        assert!(log.iter().any(is_there), "{text}");
+    }
+    assert!(log.iter().all(|it| it["problem"] == false));
     assert_eq!(names(&at(&["tariff", "list"])), ["Household"]);
     assert_eq!(at(&["hub", "status"])["is_simulated"], true);
 
@@ -147,7 +193,7 @@ fn thirty_days_are_what_the_loads_use(home: &Home, folder: &Path, plugs: &Value)
         ("Kettle", 60.0..2500.0, 300.0..1500.0),
         ("TV", 80.0..450.0, 150.0..400.0),
         ("Floor lamp", 0.0..420.0, 100.0..400.0),
-        ("Heater", 0.0..1500.0, 400.0..1100.0),
+        ("Heater", 0.0..2500.0, 400.0..1300.0),
         ("Washing machine", 20.0..1200.0, 250.0..700.0),
         ("String lights", 0.0..200.0, 40.0..180.0),
     ] {

@@ -11,10 +11,10 @@ use emulator::{HomeNetwork, Load, PlugConfig};
 use hiflying::Mac;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use plugs::RelayCommand;
 use serde_json::{Value, json};
 
 use super::network::DemoNetwork;
+use super::past_events::{ActedRules, DemoEvents, FRIDGE_LIMIT, HEATER_LIMIT};
 use super::twins::{fresh, plug};
 use crate::error::Failure;
 
@@ -88,13 +88,13 @@ impl DemoHouse {
         plug.expect("the table above has this name").config.mac
     }
 
-    /// Writes group, schedules, rules and tariff into the store, and returns how the schedules have moved each relay since `begin`.
+    /// Writes group, schedules, rules and tariff into the store, and returns what has happened by them since `begin`.
     pub(super) async fn furnish(
         &self,
         store: &Arc<dyn Store>,
         begin: Timestamp,
         end: Timestamp,
-    ) -> Result<Vec<(Timestamp, Mac, bool)>, Failure> {
+    ) -> Result<DemoEvents, Failure> {
         let [fridge, tv, lamp, heater, lights] =
             ["Fridge", "TV", "Floor lamp", "Heater", "String lights"].map(|name| self.mac(name));
         let group = json!({"name": "Evening lights", "plugs": [lamp, lights]});
@@ -108,33 +108,37 @@ impl DemoHouse {
         ];
         let schedules = create::<Schedule>(store, schedules).await?;
         let rules = [
-            json!({"name": "Fridge stays on", "plug": fridge, "kind": "keep_on", "after": "1m"}),
+            json!({"name": "Fridge stays on", "plug": fridge, "kind": "keep_on", "after": FRIDGE_LIMIT}),
             json!({"name": "Heater too strong", "plug": heater, "kind": "over_power", "above_w": 2000.0, "for": "30s"}),
-            json!({"name": "Heater forgotten", "plug": heater, "kind": "auto_off", "after": "3h"}),
+            json!({"name": "Heater forgotten", "plug": heater, "kind": "auto_off", "after": HEATER_LIMIT}),
             json!({"name": "TV in standby", "enabled": false, "plug": tv, "kind": "standby_kill", "below_w": 5.0,
                    "for": "30m", "restore_at": "18:00"}),
         ];
-        create::<Rule>(store, rules).await?;
+        let rules = create::<Rule>(store, rules).await?;
         let tariff = json!({"name": "Household", "currency": "EUR", "kind": "day_night", "day": 0.34, "night": 0.27,
             "day_begins": "06:00", "night_begins": "22:00", "standing_charge": {"price": 9.9, "per": "month"}});
         create::<Tariff>(store, [tariff]).await?;
-        let mut moves = Vec::new();
+        let timezone = &self.clock.timezone;
+        let mut events = DemoEvents::default();
         for schedule in &schedules {
-            for at in self.firings(schedule, begin, end)? {
-                let on = schedule.body.action == RelayCommand::On;
-                let targets = schedule
-                    .body
-                    .targets
-                    .iter()
-                    .flat_map(|target| match target {
-                        SwitchTarget::Plug(mac) => vec![*mac],
-                        SwitchTarget::Group(_) => group.body.plugs.clone(),
-                    });
-                moves.extend(targets.map(|mac| (at, mac, on)));
-            }
+            let firings = self.firings(schedule, begin, end)?;
+            let plugs = |target: &SwitchTarget| match target {
+                SwitchTarget::Plug(mac) => vec![*mac],
+                SwitchTarget::Group(_) => group.body.plugs.clone(),
+            };
+            events
+                .scheduled(store, timezone, schedule, plugs, firings)
+                .await?;
         }
-        moves.sort_unstable();
-        Ok(moves)
+        if let [stays_on, _, forgotten, _] = rules.as_slice() {
+            let acted = ActedRules {
+                heater: (forgotten, heater),
+                fridge: (stays_on, fridge),
+            };
+            events.ruled(store, timezone, acted, begin, end).await?;
+        }
+        events.moves.sort_by_key(|moved| moved.at);
+        Ok(events)
     }
 
     /// Returns the times at which a schedule has fired.

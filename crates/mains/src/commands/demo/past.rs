@@ -11,6 +11,7 @@ use ::hub::energy::Lifetime;
 use ::hub::store::{
     HistoryRow, HistorySpan, PlugRecord, QUARTER, Retention, Sample, Sqlite, Store,
 };
+use api::{LogEntry, LogKind};
 use emulator::{PlugConfig, RecoTwin};
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -18,6 +19,7 @@ use plugs::reco::MeterReply;
 use plugs::{FamilyId, RelayState};
 
 use super::house::{DemoHouse, HousePlug};
+use super::past_events::{self, PastMove};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -35,9 +37,12 @@ const ABSENT_EVERY: i64 = 4;
 /// A plug on its way through the past.
 struct PastPlug {
     mac: Mac,
+    name: &'static str,
     twin: RecoTwin,
     lifetime: Lifetime,
     comes_and_goes: bool,
+    /// Time since which it is away.
+    away_since: Option<Timestamp>,
     /// Time of the last move of its relay.
     moved: Timestamp,
 }
@@ -56,8 +61,8 @@ pub(super) async fn write(
     let store: Arc<dyn Store> = sqlite.clone();
     let now = plugs::now();
     let begin = midnight(house, now)?;
-    let moves = house.furnish(&store, begin, now).await?;
-    let mut past = Past::new(house, begin, moves);
+    let events = house.furnish(&store, begin, now).await?;
+    let mut past = Past::new(house, begin, events.moves);
     while past.at < now {
         let end = (past.at + PART).min(now);
         let samples = past.samples(end)?;
@@ -74,6 +79,8 @@ pub(super) async fn write(
             context.ui.live(&line);
         }
     }
+    past.entries.extend(events.entries);
+    past_events::log(&store, std::mem::take(&mut past.entries)).await?;
     let configs = past.present(house);
     let plugs = house.plugs.iter().zip(&configs).zip(&past.plugs);
     for ((plug, config), past) in plugs {
@@ -104,14 +111,16 @@ fn midnight(house: &DemoHouse, now: Timestamp) -> Result<Timestamp, Failure> {
 struct Past {
     plugs: Vec<PastPlug>,
     /// Moves of relays that are to come, by time.
-    moves: std::iter::Peekable<std::vec::IntoIter<(Timestamp, Mac, bool)>>,
+    moves: std::iter::Peekable<std::vec::IntoIter<PastMove>>,
+    /// Entries of the log about the plugs.
+    entries: Vec<LogEntry>,
     /// The real time of the beginning, and the one that the twins take for it.
     begin: (Timestamp, Instant),
     at: Timestamp,
 }
 
 impl Past {
-    fn new(house: &DemoHouse, begin: Timestamp, moves: Vec<(Timestamp, Mac, bool)>) -> Self {
+    fn new(house: &DemoHouse, begin: Timestamp, moves: Vec<PastMove>) -> Self {
         let start = Instant::now();
         let past = |plug: &HousePlug| {
             let config = PlugConfig {
@@ -122,8 +131,10 @@ impl Past {
             };
             PastPlug {
                 mac: config.mac,
+                name: plug.name,
                 twin: RecoTwin::new(config, start),
                 lifetime: Lifetime::default(),
+                away_since: None,
                 comes_and_goes: !plug.config.faults.is_empty(),
                 moved: begin,
             }
@@ -131,6 +142,7 @@ impl Past {
         Self {
             plugs: house.plugs.iter().map(past).collect(),
             moves: moves.into_iter().peekable(),
+            entries: Vec::new(),
             begin: (begin, start),
             at: begin,
         }
@@ -146,19 +158,19 @@ impl Past {
         let mut samples = Vec::new();
         while self.at + STEP <= end {
             self.at += STEP;
-            while let Some((at, mac, on)) = self.moves.next_if(|(at, ..)| *at <= self.at) {
-                let instant = self.instant(at);
-                let moved = self.plugs.iter_mut().find(|plug| plug.mac == mac);
-                if let Some(plug) = moved {
-                    plug.twin.press(instant, on);
-                    plug.moved = at;
-                }
+            while let Some(next) = self.moves.next_if(|next| next.at <= self.at) {
+                let instant = self.instant(next.at);
+                let plug = self.plugs.iter_mut().find(|plug| plug.mac == next.plug);
+                let entry = plug.and_then(|plug| plug.switch(&next, instant));
+                self.entries.extend(entry);
             }
             let (at, instant) = (self.at, self.instant(self.at));
             let hours = self.begin.0.duration_until(at).as_hours();
             let is_absent = hours / 24 % ABSENT_EVERY == 1 && hours % 24 < 14;
             for plug in &mut self.plugs {
-                if !(plug.comes_and_goes && is_absent) {
+                let is_away = plug.comes_and_goes && is_absent;
+                self.entries.extend(plug.turn(at, is_away));
+                if !is_away {
                     samples.push(plug.sample(at, instant)?);
                 }
             }
@@ -190,6 +202,37 @@ impl Past {
 }
 
 impl PastPlug {
+    /// Moves its relay, and returns the entry of the log if it was not there yet.
+    fn switch(&mut self, next: &PastMove, instant: Instant) -> Option<LogEntry> {
+        let is_on = next.relay == RelayState::On;
+        if self.twin.relay_is_on() == is_on {
+            return None;
+        }
+        self.twin.press(instant, is_on);
+        self.moved = next.at;
+        let text = format!("{} turned {}", self.name, next.relay);
+        let entry = LogEntry::new(next.at, LogKind::Switch, text).about(self.mac);
+        Some(entry.moved_to(next.relay).caused_by(Some(&next.cause)))
+    }
+
+    /// Returns the entry of the log if it goes or comes back.
+    fn turn(&mut self, at: Timestamp, is_away: bool) -> Option<LogEntry> {
+        let what = match (self.away_since, is_away) {
+            (None, true) => {
+                self.away_since = Some(at);
+                "does not answer".to_owned()
+            }
+            (Some(since), false) => {
+                self.away_since = None;
+                let away = api::text::lasting(since.duration_until(at).unsigned_abs());
+                format!("is back; it was away for {away}")
+            }
+            _ => return None,
+        };
+        let text = format!("{} {what}", self.name);
+        Some(LogEntry::new(at, LogKind::Availability, text).about(self.mac))
+    }
+
     fn sample(&mut self, at: Timestamp, instant: Instant) -> Result<Sample, Failure> {
         let reply = MeterReply::parse(&self.twin.meter_reply(instant))
             .map_err(|error| Failure::failed("cannot read an emulated meter").caused_by(&error))?;
