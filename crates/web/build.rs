@@ -6,18 +6,25 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// Name and content type of each asset, and the files of which it consists.
-const ASSETS: [(&str, &str, &[&str]); 5] = [
+const ASSETS: [(&str, &str, &[&str]); 6] = [
     (
         "mains.css",
         "text/css; charset=utf-8",
         &["tokens.css", "mains.css"],
     ),
     ("mains.js", "text/javascript; charset=utf-8", &["mains.js"]),
+    (
+        "stream.js",
+        "text/javascript; charset=utf-8",
+        &["stream.js"],
+    ),
     (
         "chart.js",
         "text/javascript; charset=utf-8",
@@ -27,12 +34,19 @@ const ASSETS: [(&str, &str, &[&str]); 5] = [
     ("icon.svg", "image/svg+xml", &["icon.svg"]),
 ];
 
-/// Returns a script without its indentation and its comments of a whole line.
-fn bare(script: &str) -> String {
-    let lines = script.lines().map(str::trim);
-    let lines = lines
-        .filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with("/**"));
-    lines.flat_map(|line| [line, "\n"]).collect()
+/// Returns a script or a style without its indentation and its comments of whole lines.
+fn bare(text: &str) -> String {
+    let mut is_comment = false;
+    let mut bare = String::new();
+    for line in text.lines().map(str::trim) {
+        is_comment |= line.starts_with("/*");
+        if !(is_comment || line.is_empty() || line.starts_with("//")) {
+            bare.push_str(line);
+            bare.push('\n');
+        }
+        is_comment &= !line.ends_with("*/");
+    }
+    bare
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -44,20 +58,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, content_type, parts) in ASSETS {
         let mut content = Vec::new();
         for part in parts {
-            let part = fs::read_to_string(Path::new("assets").join(part))?;
-            match name {
-                "mains.js" => content.extend(bare(&part).into_bytes()),
-                _ => content.extend(part.into_bytes()),
-            }
+            let text = fs::read_to_string(Path::new("assets").join(part))?;
+            // What comes from elsewhere stays as it is.
+            let is_own = !part.starts_with("uplot/") && !part.ends_with(".svg");
+            content.extend(if is_own { bare(&text) } else { text }.into_bytes());
         }
-        let hash: String =
-            Sha256::digest(&content)
-                .iter()
-                .take(5)
-                .fold(String::new(), |mut text, byte| {
-                    let _ = write!(text, "{byte:02x}");
-                    text
-                });
+        let digest = Sha256::digest(&content);
+        let hash: String = digest.iter().take(5).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
         let (stem, extension) = name
             .rsplit_once('.')
             .ok_or("an asset without an extension")?;
@@ -71,6 +81,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             constants,
             "/// Path of `{name}`.\npub(crate) const {constant}: &str = \"/assets/{file}\";"
         )?;
+        if name == "mains.css" {
+            let path = out.join(name);
+            writeln!(
+                constants,
+                "/// Content of `{name}`, for a page that holds it.\npub(crate) const {constant}_TEXT: &str = include_str!({path:?});\n\
+                 /// Its SHA-256 in Base64.\npub(crate) const {constant}_SHA256: &str = {:?};",
+                STANDARD.encode(digest)
+            )?;
+        }
         writeln!(
             table,
             "    Asset {{ file: {file:?}, content_type: {content_type:?}, content: include_bytes!({:?}), gzip: include_bytes!({:?}) }},",

@@ -31,6 +31,9 @@ export function attach(chart, main, watts) {
   const zone = chart.dataset.zone === "local time" ? undefined : chart.dataset.zone;
   let whole, base, fine, view, points, plot, reading, delay;
   let [scrubbed, top, missing] = [null, scale(1), []];
+  const address = location.href;
+  const link = document.getElementById("power-csv");
+  let csv;
 
   // ---- figures: [start, step, mean, lowest, highest]
 
@@ -41,6 +44,8 @@ export function attach(chart, main, watts) {
     const follows = !view || isWhole();
     whole = [+start, +end];
     if (follows) view = whole;
+    // As the server has written it.
+    csv = link.href;
     merge();
   }
 
@@ -64,7 +69,16 @@ export function attach(chart, main, watts) {
     return found;
   }
 
+  /** The address and the link to the CSV are those of the view, so that a reload shows it again. */
+  function follow() {
+    const [from, to] = view.map((t) => new Date(Math.round(t) * 1000).toISOString().replace(".000", ""));
+    const query = `?from=${from}&to=${to}`;
+    link.href = isWhole() ? csv : csv.replace(/\?.*/, query);
+    history.replaceState(history.state, "", isWhole() ? address : query + location.hash);
+  }
+
   async function read() {
+    follow();
     const [from, to] = view;
     const length = to - from;
     const step = STEPS.find((step) => length / step <= MAX_VISIBLE) ?? 86400;

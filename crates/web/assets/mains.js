@@ -16,7 +16,7 @@ const REFRESH_DELAY = 120;
 /** Time after which a lost connection is told as a hub that is gone. */
 const GONE_DELAY = 10000;
 /** Events that a page follows. */
-const KINDS = "plug,reading,availability,group,schedule,rule,tariff,log";
+const KINDS = "plug,reading,availability,group,schedule,rule,tariff,log,takeover";
 /** Time limit of a page: a hub that stands still, or a radio that is gone, keeps its connections. */
 const PAGE_TIMEOUT = 5000;
 /** Delay of the next attempt to connect. */
@@ -48,6 +48,7 @@ const holdsText = (node) =>
 const isBusy = (node) => node.querySelector?.('[aria-busy="true"]');
 
 function morph(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return holdsText(old) ? old.before(fresh) : old.replaceWith(fresh);
   if (old.nodeType !== 1) {
     if (old.data !== fresh.data) old.data = fresh.data;
@@ -149,28 +150,48 @@ function say(text, isLost) {
   if (live.textContent !== text) live.textContent = text;
 }
 
+let port = null;
+if (main && self.SharedWorker) {
+  const worker = new SharedWorker(live.dataset.stream);
+  port = worker.port;
+  worker.onerror = () => {
+    port = null;
+    if (stream) connect();
+  };
+}
+
+/** The stream of all windows. A browser without shared workers, as on some phones, shows few windows: each has its own. */
+class SharedStream extends EventTarget {
+  constructor(follow) {
+    super();
+    port.onmessage = ({ data: { type, data } }) => this.dispatchEvent(new MessageEvent(type, { data }));
+    port.postMessage({ follow });
+  }
+  close() {
+    port.onmessage = null;
+    port.postMessage({});
+  }
+}
+
 function connect() {
   clearTimeout(retrying);
   stream?.close();
-  stream = new EventSource(url("api/v1/events?kinds=" + KINDS));
-  stream.onopen = () => {
+  stream = new (port ? SharedStream : EventSource)(url("api/v1/events?kinds=" + KINDS));
+  stream.addEventListener("open", () => {
     clearTimeout(lost);
     lost = 0;
     say("Live", false);
     renew(0);
-  };
-  stream.onerror = dropped;
-  for (const name of ["plug", "availability", "group", "schedule", "rule", "tariff", "log", "takeover", "reset"]) {
-    stream.addEventListener(name, (event) => {
+  });
+  stream.addEventListener("error", dropped);
+  for (const name of [...KINDS.split(","), "reset"]) {
+    stream.addEventListener(name, ({ data }) => {
       seen = clock();
-      if (name === "plug" || name === "availability") plugChanged(JSON.parse(event.data));
+      if (name === "reading") return metered(JSON.parse(data));
+      if (name === "plug" || name === "availability") plugChanged(JSON.parse(data));
       renew();
     });
   }
-  stream.addEventListener("reading", (event) => {
-    seen = clock();
-    metered(JSON.parse(event.data));
-  });
 }
 
 function dropped() {
@@ -199,7 +220,7 @@ function loggedOut() {
   stream?.close();
   clearTimeout(lost);
   say("You were logged out.", true);
-  const next = encodeURIComponent("/" + page.href.slice(base.href.length));
+  const next = encodeURIComponent("/" + location.href.slice(base.href.length));
   lead("note-login", ["You were logged out.", " Log in and go on; what you typed is kept."], "Log in", `login?next=${next}`);
 }
 

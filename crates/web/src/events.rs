@@ -1,6 +1,5 @@
 //! The page of events: open problems, then the log by day, with links to older entries.
 
-use api::text::LocalClock;
 use api::{LogEntry, LogKind, RequestError, Scope};
 use askama::Template;
 use axum::extract::{Query, State};
@@ -15,6 +14,7 @@ use crate::PagesState;
 use crate::format;
 use crate::frame::{EVENTS, Frame};
 use crate::page_error::{PageError, sentence};
+use crate::problems::{self, OpenProblem};
 use crate::visit::Visit;
 
 /// Number of entries on one page.
@@ -52,6 +52,7 @@ struct EventsPage {
     /// Value of the choice that is not `all`.
     kind: Option<&'static str>,
     plugs: Vec<PlugChoice>,
+    damages: Vec<String>,
     open: Vec<OpenProblem>,
     days: Vec<DayOfEvents>,
     older: Option<String>,
@@ -70,13 +71,6 @@ struct PlugChoice {
     mac: String,
     title: String,
     is_chosen: bool,
-}
-
-/// A problem that lasts.
-struct OpenProblem {
-    path: String,
-    title: String,
-    text: String,
 }
 
 /// The events of one day.
@@ -163,7 +157,11 @@ pub(crate) async fn events(
         choices: choices.collect(),
         kind: Some(kind).filter(|kind| *kind != "all"),
         plugs: plug_choices(&state, plug),
-        open: open_problems(&state),
+        damages: problems::damages(&state.hub),
+        open: problems::gone_plugs(&state.hub)
+            .into_iter()
+            .chain(problems::further(&state.hub))
+            .collect(),
         older: last.map(|id| address.path(kind, Some(id))),
         newest: address.before.map(|_| address.path(kind, None)),
         days: days(&state, &entries),
@@ -229,6 +227,8 @@ fn day_title(at: &Zoned, now: &Zoned) -> String {
 fn row(state: &PagesState, entry: &LogEntry, at: &Zoned) -> EventRow {
     let icon = match (entry.kind, entry.problem) {
         (LogKind::Availability, true) => "gone",
+        // Of a plug that is often unplugged it is no problem that it does not answer.
+        (LogKind::Availability, false) if !entry.text.contains("is back") => "gone",
         (_, true) => "alert",
         (LogKind::Switch, _) => "power",
         (LogKind::Availability, _) => "check",
@@ -257,56 +257,4 @@ fn row(state: &PagesState, entry: &LogEntry, at: &Zoned) -> EventRow {
         icon,
         class,
     }
-}
-
-/// Returns the plugs that do not answer or whose relay conducts while it is off, the schedules and rules that were stopped, and the
-/// parts of the hub that fail.
-fn open_problems(state: &PagesState) -> Vec<OpenProblem> {
-    let hub = &state.hub;
-    let (now, zone) = (plugs::now(), &hub.clock().timezone);
-    let clock = LocalClock::at(now, zone.clone());
-    let mut open = Vec::new();
-    let mut add = |path: String, title: String, text: String| {
-        open.push(OpenProblem { path, title, text });
-    };
-    for view in hub.registry().views() {
-        let path = format!("/plugs/{:x}", view.plug.mac);
-        if let Some(watts) = view.still_drawing_w {
-            let text = format!(
-                "off, but it still draws {}. Its relay may be welded: unplug it.",
-                format::watts(watts)
-            );
-            add(path.clone(), format::title(&view), text);
-        }
-        if !view.available {
-            let since = format::since(view.plug.seen, now, zone);
-            add(
-                path,
-                format::title(&view),
-                format!("no answer since {since}."),
-            );
-        }
-    }
-    let halted = |halted: api::Halted| sentence(&halted.sentence(&clock));
-    for stored in hub.schedules().all() {
-        if let Some(why) = hub.view(&stored).status.halted {
-            let path = format!("/schedules#{}", stored.id);
-            add(path, stored.body.name.to_string(), halted(why));
-        }
-    }
-    for stored in hub.rules().all() {
-        if let Some(why) = hub.view(&stored).status.halted {
-            let path = format!("/rules#{}", stored.id);
-            add(path, stored.body.name.to_string(), halted(why));
-        }
-    }
-    if let Some(error) = hub.recorder().status().last_error {
-        let text = format!("not being saved. {} Switching works.", sentence(&error));
-        add("/settings".to_owned(), "History".to_owned(), text);
-    }
-    if let Some(error) = hub.backups().status().last_error {
-        let text = format!("the last backup failed. {}", sentence(&error));
-        add("/settings".to_owned(), "Backup".to_owned(), text);
-    }
-    open
 }

@@ -102,6 +102,21 @@ pub(crate) fn since(at: Timestamp, now: Timestamp, timezone: &TimeZone) -> Strin
     at.strftime(format).to_string()
 }
 
+/// Returns a moment to come: `today 18:00`, `tomorrow 18:00`, `Thu 3 Dec, 18:00`, `Thu 3 Dec 2027, 18:00`.
+pub(crate) fn coming(at: Timestamp, now: Timestamp, timezone: &TimeZone) -> String {
+    let [at, now] = [at, now].map(|time| Zoned::new(time, timezone.clone()));
+    let format = if at.date() == now.date() {
+        "today %H:%M"
+    } else if now.date().tomorrow().is_ok_and(|day| day == at.date()) {
+        "tomorrow %H:%M"
+    } else if at.year() == now.year() || now.duration_until(&at).as_hours() < 24 * 60 {
+        "%a %-d %b, %H:%M"
+    } else {
+        "%a %-d %b %Y, %H:%M"
+    };
+    at.strftime(format).to_string()
+}
+
 /// Returns a length of time in its largest whole unit: `a day`, `5 minutes`.
 pub(crate) fn duration(seconds: i64) -> String {
     let units = [
@@ -190,6 +205,21 @@ mod tests {
             ("2025-03-03T10:00:00Z", "3 March 2025"),
         ] {
             assert_eq!(since(at.parse().unwrap(), now, &zone), expected);
+        }
+    }
+
+    #[test]
+    fn moments_to_come() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let now = "2026-11-29T18:45:00Z".parse().unwrap();
+        for (at, expected) in [
+            ("2026-11-29T22:59:00Z", "today 23:59"),
+            ("2026-11-29T23:00:00Z", "tomorrow 00:00"),
+            ("2026-12-03T17:00:00Z", "Thu 3 Dec, 18:00"),
+            ("2027-01-03T17:00:00Z", "Sun 3 Jan, 18:00"),
+            ("2027-07-03T16:00:00Z", "Sat 3 Jul 2027, 18:00"),
+        ] {
+            assert_eq!(coming(at.parse().unwrap(), now, &zone), expected);
         }
     }
 }

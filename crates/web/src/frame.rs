@@ -4,6 +4,7 @@ use api::Scope;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use hub::InlineStyle;
 use hub::auth::PathPrefix;
 
 use crate::assets;
@@ -92,6 +93,8 @@ pub(crate) struct Frame {
     scope: Scope,
     /// The hub's plugs are emulated, which each page mentions.
     pub(crate) is_simulated: bool,
+    /// The page holds its style, and does not wait for a second request.
+    pub(crate) holds_style: bool,
 }
 
 impl Frame {
@@ -107,6 +110,15 @@ impl Frame {
             theme: visit.theme,
             scope: visit.scope,
             is_simulated: visit.is_simulated,
+            holds_style: false,
+        }
+    }
+
+    /// Lets the page hold its style, if a browser opens it; the script, which fetches it again, needs none.
+    pub(crate) fn with_style(self, visit: &Visit) -> Self {
+        Self {
+            holds_style: visit.is_opened,
+            ..self
         }
     }
 
@@ -117,6 +129,10 @@ impl Frame {
             && let Some(cookie) = FormNote::shown(&self.prefix)
         {
             response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        if self.holds_style {
+            let style = InlineStyle(assets::MAINS_CSS_SHA256);
+            response.extensions_mut().insert(style);
         }
         response
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use api::DatabaseDamage;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -17,6 +16,7 @@ use crate::format::{self, DASH};
 use crate::frame::{Frame, HOME};
 use crate::note::{FailedSwitch, FormNote};
 use crate::plug_card::{PlugCard, present_power};
+use crate::problems::{self, OpenProblem};
 use crate::recent::Recent;
 use crate::span::{Span, SpanKind};
 use crate::visit::Visit;
@@ -34,18 +34,12 @@ struct HomePage {
     frame: Frame,
     damages: Vec<String>,
     failed: Option<FailedSwitch>,
-    gone: Vec<Gone>,
+    problems: Vec<OpenProblem>,
+    gone: Vec<OpenProblem>,
     further_gone: usize,
     house: HouseSummary,
     groups: Vec<GroupCard>,
     rooms: Vec<RoomSection>,
-}
-
-/// A plug that does not answer.
-struct Gone {
-    mac: String,
-    title: String,
-    since: Option<String>,
 }
 
 /// The house as a whole.
@@ -128,17 +122,15 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
         .map(|view| PlugCard::new(hub, view, &recent, now))
         .collect();
     cards.sort_by_cached_key(|card| (card.title.to_lowercase(), card.mac.clone()));
-    let mut gone: Vec<_> = cards
-        .iter()
-        .filter(|card| !card.is_available && !card.is_often_unplugged)
-        .map(gone)
-        .collect();
+    let mut gone = problems::gone_plugs(hub);
+    gone.sort_by_cached_key(|problem| problem.title.to_lowercase());
     let further_gone = gone.len().saturating_sub(MAX_GONE_NOTES);
     gone.truncate(MAX_GONE_NOTES);
-    let frame = Frame::new(&visit, HOME, "Home");
+    let frame = Frame::new(&visit, HOME, "Home").with_style(&visit);
     let failed = failed(hub, visit.note, now);
     let page = HomePage {
-        damages: damages(hub),
+        damages: problems::damages(hub),
+        problems: problems::further(hub),
         failed,
         gone,
         further_gone,
@@ -148,20 +140,6 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
         frame,
     };
     page.frame.send(&page)
-}
-
-fn gone(card: &PlugCard) -> Gone {
-    Gone {
-        mac: card.mac.clone(),
-        title: card.title.clone(),
-        since: card.since.clone(),
-    }
-}
-
-/// Returns what the owner should know about the database.
-pub(crate) fn damages(hub: &Hub) -> Vec<String> {
-    let damages = hub.store().damage();
-    damages.iter().map(DatabaseDamage::sentence).collect()
 }
 
 /// Returns the switch that failed before, unless the plug is where it should be by now.
@@ -292,13 +270,7 @@ fn chart_of_today(hub: &Hub, recent: &Recent, now: Timestamp) -> Option<Chart> {
 
 fn groups(hub: &Hub, cards: &[PlugCard]) -> Vec<GroupCard> {
     let card = |group: api::Stored<api::Group>| {
-        let of_group = |card: &&PlugCard| {
-            group
-                .body
-                .plugs
-                .iter()
-                .any(|plug| format!("{plug:x}") == card.mac)
-        };
+        let of_group = |card: &&PlugCard| group.body.plugs.contains(&card.plug);
         let members: Vec<_> = cards.iter().filter(of_group).collect();
         let count = |relay| {
             let is = |card: &&&PlugCard| card.is_available && card.relay == Some(relay);

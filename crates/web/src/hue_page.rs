@@ -7,6 +7,7 @@ use api::{Id, RequestError, TakeoverJob, TakeoverState};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::bridges::bridge_error;
@@ -199,8 +200,13 @@ pub(crate) async fn pair(
         Err(refused) => refused,
     };
     let editor = Editor::blank(fields).refused(&error);
+    // A question is no failure of the bridge; the API answers the same.
+    let status = match certificate {
+        Some(_) => StatusCode::CONFLICT,
+        None => status(&error),
+    };
     let page = list(&state, &visit, None, editor, certificate)?;
-    Ok((status(&error), page).into_response())
+    Ok((status, page).into_response())
 }
 
 async fn paired(

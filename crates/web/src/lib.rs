@@ -9,6 +9,7 @@
 //! * `cookie`: cookies. `fields`: the fields of a form. `note`: its result on the page that follows. `page_error`: errors as pages.
 //! * `format`: numbers, amounts and times. `chart`: charts as SVG. `plug_card`: a plug in words.
 //! * `span`: ranges of charts. `power_chart`: the power of a plug over time.
+//! * `problems`: what is wrong at present.
 //! * `recent`: energy of yesterday and today, read in the background. `past_days`: this month, and standby.
 //! * `documents`: lists and editors of `groups`, `schedules`, `rules` and `tariffs`. `removal`: the question before something is
 //!   removed. `names`: names of plugs and groups.
@@ -27,6 +28,8 @@
 //!    A form that holds text calls `Fields::check_sent` before it changes anything, and its path stands in `kept`; a control that
 //!    changes something is shown only if `frame.can_change()`.
 //! 4. The route here in `router`, and the path in `page_of`.
+//!
+//! A page with `frame.with_style` holds its style, so that a phone waits for one request; the policy allows it by its hash.
 //!
 //! The script replaces what has changed in `main` by the same page of the server, element by element: an element that comes and
 //! goes needs an `id`, and one that only the browser changes, or that holds a refused form, `data-keep`.
@@ -57,6 +60,7 @@ mod plug_card;
 mod plug_forms;
 mod plug_page;
 mod power_chart;
+mod problems;
 mod recent;
 mod refusal;
 mod removal;
@@ -80,6 +84,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use hub::{Guest, Hub, LoginPage, PathAccess, RefusalPage};
 use tokio_util::sync::CancellationToken;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::kept::KeptForms;
@@ -88,6 +93,9 @@ use crate::visit::SimulatedHome;
 
 /// Maximum size of a form in bytes.
 const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// Level of compression: a page is made for one request, and further levels cost more time than they save.
+const PAGE_COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
 
 /// The pages.
 #[derive(Debug, Default)]
@@ -188,7 +196,7 @@ fn router(state: PagesState, kept: KeptForms) -> Router {
     let shown_again = (kept, pages.clone().with_state(state.clone()));
     pages
         .layer(from_fn_with_state(shown_again, kept::show_again))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().quality(PAGE_COMPRESSION))
         .route("/assets/{file}", get(assets::asset))
         .with_state(state)
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use api::{Metering, PlugView};
+use hiflying::Mac;
 use hub::Hub;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use plugs::{Capability, RelayState};
 
-use crate::chart;
 use crate::format::{self, DASH};
 use crate::recent::Recent;
 
@@ -18,6 +18,8 @@ const MIN_READING_AGE: SignedDuration = SignedDuration::from_secs(60);
 /// A plug in words.
 #[derive(Debug, Clone)]
 pub(crate) struct PlugCard {
+    /// The plug.
+    pub(crate) plug: Mac,
     /// Its MAC in paths.
     pub(crate) mac: String,
     /// Its name, else its MAC.
@@ -26,8 +28,6 @@ pub(crate) struct PlugCard {
     pub(crate) room: Option<String>,
     /// True while it replies.
     pub(crate) is_available: bool,
-    /// True if it is often unplugged: that it does not reply is no alert.
-    pub(crate) is_often_unplugged: bool,
     /// Position of its relay.
     pub(crate) relay: Option<RelayState>,
     /// State in words: `On`, `Off`, `No answer`.
@@ -47,7 +47,7 @@ pub(crate) struct PlugCard {
     /// Energy of today in watt-hours, and the lifetime total that belongs to it.
     pub(crate) count: Option<(f64, u64)>,
     /// The last 24 hours.
-    pub(crate) spark: Option<String>,
+    pub(crate) spark: Option<Arc<str>>,
 }
 
 impl PlugCard {
@@ -63,11 +63,11 @@ impl PlugCard {
         let cost = recent.plugs.get(&mac).map(|plug| &plug.cost);
         let (state, since) = state(view, now, zone);
         Self {
+            plug: mac,
             mac: format!("{mac:x}"),
             title: format::title(view),
             room: view.room.clone(),
             is_available: view.available,
-            is_often_unplugged: view.often_unplugged,
             relay: view.plug.relay,
             state,
             since,
@@ -81,7 +81,7 @@ impl PlugCard {
                     .map(|(currency, amount)| (currency.as_str(), *amount)),
             ),
             count: today.map(f64::round).zip(view.energy_total_wh),
-            spark: recent.spark(mac).map(|values| chart::spark(&values)),
+            spark: recent.plugs.get(&mac).and_then(|plug| plug.spark.clone()),
         }
     }
 

@@ -26,6 +26,7 @@ use crate::note::{FailedSwitch, FormNote};
 use crate::page_error::{PageError, sentence};
 use crate::plug_card::PlugCard;
 use crate::power_chart::{self, PowerChart};
+use crate::schedules::{ComingRun, Upcoming, upcoming};
 use crate::span::{Span, SpanKind};
 use crate::switch::plug_of;
 use crate::visit::Visit;
@@ -49,6 +50,8 @@ struct PlugPage {
     details: Vec<(&'static str, String)>,
     /// The longest delay of its own timer in minutes, as a number and as text; `None` without a timer.
     max_delay: Option<(u16, String)>,
+    /// The timer that was set here and is not due yet.
+    pending_timer: Option<String>,
     weaknesses: Option<Vec<Weakness>>,
 }
 
@@ -97,6 +100,8 @@ struct Automation {
     sentence: String,
     word: &'static str,
     state: &'static str,
+    /// The next times of a schedule.
+    runs: Vec<ComingRun>,
 }
 
 /// Fields of the forms, as they are or as they were entered.
@@ -227,6 +232,10 @@ async fn draw(
         details: details(hub, &view, now),
         weaknesses: weaknesses(hub, mac),
         max_delay: hub.registry().max_delay(mac).map(counted),
+        pending_timer: hub.registry().timer(mac)?.map(|timer| {
+            let due = format::coming(timer.due, now, &hub.clock().timezone);
+            format!("It goes {} {due}.", timer.relay)
+        }),
         plug,
         frame,
     };
@@ -368,7 +377,8 @@ fn timer(hub: &Hub, note: Option<FormNote>, title: &str) -> Option<String> {
 /// Returns the schedules and rules that concern a plug.
 fn automation(hub: &Hub, mac: Mac) -> Vec<Automation> {
     let names = KnownNames(hub);
-    let clock = LocalClock::at(plugs::now(), hub.clock().timezone.clone());
+    let (now, timezone) = (plugs::now(), &hub.clock().timezone);
+    let clock = LocalClock::at(now, timezone.clone());
     let concerns =
         |target: &SwitchTarget| hub.members(target).is_ok_and(|plugs| plugs.contains(&mac));
     let mut found = Vec::new();
@@ -384,6 +394,10 @@ fn automation(hub: &Hub, mac: Mac) -> Vec<Automation> {
             sentence: sentence(&schedule.body.sentence(&names)),
             word: "Schedule",
             state: tone_word(next.tone),
+            runs: match upcoming(&view, now, timezone) {
+                Upcoming::Runs(runs) => runs,
+                Upcoming::None(_) => Vec::new(),
+            },
         });
     }
     for rule in hub.rules().all() {
@@ -397,6 +411,7 @@ fn automation(hub: &Hub, mac: Mac) -> Vec<Automation> {
             sentence: sentence(&rule.body.kind.sentence(&names)),
             word: "Rule",
             state: tone_word(view.state_word().tone),
+            runs: Vec::new(),
         });
     }
     found

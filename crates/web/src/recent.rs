@@ -7,19 +7,23 @@ use std::time::Duration;
 use api::{EnergyPeriod, RequestError, Tariff};
 use hiflying::Mac;
 use hub::Hub;
-use hub::energy::report;
-use hub::store::QUARTER;
+use hub::energy::{house_quarters, report};
+use hub::store::{QUARTER, Quarter};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{Timestamp, Zoned};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::chart;
 use crate::past_days::PastDays;
 
 /// Interval at which the energy is read.
 const READ_INTERVAL: Duration = Duration::from_secs(20);
 /// Delay of the next attempt when the history cannot be read.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+/// Half-hours of a day.
+const HALVES: i64 = 48;
 
 /// Energy of yesterday and today, as it was read last. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +36,8 @@ pub(crate) struct Recent {
     pub(crate) today: Option<Timestamp>,
     /// Start of yesterday.
     pub(crate) yesterday: Timestamp,
-    /// Time of the read.
-    pub(crate) at: Timestamp,
+    /// Mean power of the house by quarter-hours from the start of yesterday on; `None` where no plug has data.
+    house: Vec<Option<f64>>,
     /// Energy by plug.
     pub(crate) plugs: HashMap<Mac, RecentPlug>,
     /// Sums until today; `None` before the first read.
@@ -43,8 +47,8 @@ pub(crate) struct Recent {
 /// Energy of one plug.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RecentPlug {
-    /// Watt-hours by the start of the quarter-hour.
-    pub(crate) quarters: BTreeMap<Timestamp, f64>,
+    /// The last 24 hours as SVG.
+    pub(crate) spark: Option<Arc<str>>,
     /// Watt-hours of today.
     pub(crate) today_wh: f64,
     /// Cost of today by currency.
@@ -112,7 +116,7 @@ async fn read(hub: &Hub, now: Timestamp, tariffs: &[Tariff]) -> Result<Recent, R
     let mut recent = Recent {
         today: Some(today),
         yesterday,
-        at: now,
+        house: house(&quarters, yesterday, now),
         plugs: HashMap::with_capacity(views.len()),
         past: None,
     };
@@ -130,9 +134,15 @@ async fn read(hub: &Hub, now: Timestamp, tariffs: &[Tariff]) -> Result<Recent, R
             *plug.cost.entry(currency).or_default() += cost;
         }
     }
+    // Drawn here once, and not for every page.
+    let mut of_plugs: HashMap<Mac, Vec<Quarter>> = HashMap::new();
     for quarter in quarters {
-        let plug = recent.plugs.entry(quarter.plug).or_default();
-        plug.quarters.insert(quarter.t, quarter.energy_wh);
+        of_plugs.entry(quarter.plug).or_default().push(quarter);
+    }
+    for (mac, quarters) in of_plugs {
+        let means = last_day(&quarters, now);
+        let is_known = means.iter().any(Option::is_some);
+        recent.plugs.entry(mac).or_default().spark = is_known.then(|| chart::spark(&means).into());
     }
     for view in views {
         let plug = recent.plugs.entry(view.plug.mac).or_default();
@@ -165,41 +175,45 @@ impl Recent {
         Some(recent.today_wh + since)
     }
 
-    /// Returns the mean power of all plugs by quarter-hours of the day that begins at `start`, until `end`; `None` where no plug has data.
+    /// Returns the mean power of all plugs by quarter-hours from `start`, which is that of a day, until `end`; `None` where no plug has data.
     pub(crate) fn house(&self, start: Timestamp, end: Timestamp) -> Vec<Option<f64>> {
-        let count = start.duration_until(end).as_secs().max(0) / QUARTER;
-        let mut means = vec![None; usize::try_from(count).unwrap_or(0)];
-        for plug in self.plugs.values() {
-            for (t, energy_wh) in plug.quarters.range(start..end) {
-                let index = start.duration_until(*t).as_secs() / QUARTER;
-                let mean = usize::try_from(index)
-                    .ok()
-                    .and_then(|index| means.get_mut(index));
-                if let Some(mean) = mean {
-                    *mean = Some(mean.unwrap_or(0.0) + energy_wh * 4.0);
-                }
-            }
-        }
-        means
+        let count = |from: Timestamp, to: Timestamp| {
+            usize::try_from(from.duration_until(to).as_secs().max(0) / QUARTER).unwrap_or(0)
+        };
+        let known = self
+            .house
+            .iter()
+            .skip(count(self.yesterday, start))
+            .copied();
+        let unknown = std::iter::repeat(None);
+        known.chain(unknown).take(count(start, end)).collect()
     }
+}
 
-    /// Returns the mean power of a plug by half-hours of the last 24 hours; `None` where there is no data.
-    pub(crate) fn spark(&self, plug: Mac) -> Option<Vec<Option<f64>>> {
-        let quarters = &self.plugs.get(&plug)?.quarters;
-        let end = self.at.as_second().div_euclid(2 * QUARTER) + 1;
-        let mut means = Vec::with_capacity(48);
-        for half in end - 48..end {
-            let start = Timestamp::from_second(half * 2 * QUARTER).ok()?;
-            let stop = start
-                .checked_add(SignedDuration::from_secs(2 * QUARTER))
-                .ok()?;
-            // The higher one, so that a short peak is seen.
-            let mean = quarters
-                .range(start..stop)
-                .map(|(_, wh)| wh * 4.0)
-                .reduce(f64::max);
-            means.push(mean);
+/// Returns the mean power of the house by quarter-hours; `None` where no plug has data.
+fn house(quarters: &[Quarter], start: Timestamp, end: Timestamp) -> Vec<Option<f64>> {
+    let place = |t: Timestamp| usize::try_from(start.duration_until(t).as_secs() / QUARTER).ok();
+    let mut means = vec![None; place(end).map_or(0, |last| last + 1)];
+    for quarter in house_quarters(quarters.iter().copied()) {
+        if let Some(mean) = place(quarter.t).and_then(|place| means.get_mut(place)) {
+            *mean = Some(quarter.energy_wh * 4.0);
         }
-        means.iter().any(Option::is_some).then_some(means)
     }
+    means
+}
+
+/// Returns the mean power of a plug by half-hours of the last 24 hours; `None` where there is no data.
+fn last_day(quarters: &[Quarter], now: Timestamp) -> Vec<Option<f64>> {
+    let half = |t: Timestamp| t.as_second().div_euclid(2 * QUARTER);
+    let first = half(now) + 1 - HALVES;
+    let mut means: Vec<Option<f64>> = vec![None; usize::try_from(HALVES).unwrap_or(0)];
+    for quarter in quarters {
+        let place = usize::try_from(half(quarter.t) - first).ok();
+        if let Some(mean) = place.and_then(|place| means.get_mut(place)) {
+            let watts = quarter.energy_wh * 4.0;
+            // The higher one, so that a short peak is seen.
+            *mean = Some(mean.map_or(watts, |mean| mean.max(watts)));
+        }
+    }
+    means
 }

@@ -5,12 +5,14 @@ use api::{Id, RequestError, Schedule, ScheduleView};
 use askama::Template;
 use axum::response::Response;
 use hub::schedule::next_due;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde_json::{Map, Value};
 
 use crate::PagesState;
 use crate::documents::{DocumentPage, Editor, filled};
 use crate::fields::Fields;
+use crate::format;
 use crate::frame::{Frame, NavItem, SCHEDULES};
 use crate::groups::{PlugChoice, WEEKDAYS, plug_choices};
 use crate::names::KnownNames;
@@ -43,14 +45,49 @@ struct ScheduleRow {
     name: String,
     sentence: String,
     is_enabled: bool,
-    next: String,
+    runs: Upcoming,
     trouble: Option<(&'static str, String)>,
+}
+
+/// The coming runs of a schedule: their times, or the reason why there is none.
+pub(crate) enum Upcoming {
+    Runs(Vec<ComingRun>),
+    None(&'static str),
+}
+
+/// A coming run.
+pub(crate) struct ComingRun {
+    /// Its time with the offset.
+    pub(crate) datetime: String,
+    /// Its time in words.
+    pub(crate) time: String,
+}
+
+impl ComingRun {
+    fn new(at: Timestamp, now: Timestamp, timezone: &TimeZone) -> Self {
+        let local = Zoned::new(at, timezone.clone());
+        Self {
+            datetime: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            time: format::coming(at, now, timezone),
+        }
+    }
+}
+
+/// Returns the coming runs of a schedule.
+pub(crate) fn upcoming(view: &ScheduleView, now: Timestamp, timezone: &TimeZone) -> Upcoming {
+    let runs = view.status.upcoming.iter();
+    let runs: Vec<_> = runs.map(|at| ComingRun::new(*at, now, timezone)).collect();
+    match (view.document.enabled, runs.is_empty()) {
+        (false, _) => Upcoming::None("Paused"),
+        (true, true) => Upcoming::None("No further run"),
+        (true, false) => Upcoming::Runs(runs),
+    }
 }
 
 /// A schedule in words, while it is edited.
 struct Preview {
     sentence: String,
-    runs: Vec<String>,
+    runs: Vec<ComingRun>,
     problem: Option<String>,
 }
 
@@ -160,11 +197,7 @@ fn row(state: &PagesState, clock: &LocalClock, view: &ScheduleView) -> ScheduleR
         name: schedule.name.to_string(),
         sentence: schedule.words(state),
         is_enabled: schedule.enabled,
-        next: match (schedule.enabled, status.next) {
-            (false, _) => "Paused".to_owned(),
-            (true, Some(next)) => format!("Next: {}", clock.moment(next)),
-            (true, None) => "No further run".to_owned(),
-        },
+        runs: upcoming(view, clock.now().timestamp(), clock.now().time_zone()),
         trouble,
     }
 }
@@ -175,15 +208,16 @@ fn preview(state: &PagesState, editor: &Editor) -> Option<Preview> {
     // A paused one is shown as if it ran.
     schedule.enabled = true;
     let clock = state.hub.clock();
+    let now = plugs::now();
     // A random delay depends on the id.
     let id = editor.id.clone().unwrap_or_else(|| Id::random('s'));
     let mut runs = Vec::new();
-    let mut after = plugs::now();
+    let mut after = now;
     let mut problem = None;
     while runs.len() < COMING_RUNS {
         match next_due(&schedule, clock, after, &id) {
             Ok(Some(at)) => {
-                runs.push(moment(at, clock));
+                runs.push(ComingRun::new(at, now, &clock.timezone));
                 after = at;
             }
             Ok(None) => break,
@@ -198,9 +232,4 @@ fn preview(state: &PagesState, editor: &Editor) -> Option<Preview> {
         runs,
         problem,
     })
-}
-
-fn moment(at: Timestamp, clock: &hub::schedule::Clock) -> String {
-    let at = Zoned::new(at, clock.timezone.clone());
-    at.strftime("%a %-d %b %Y, %H:%M").to_string()
 }

@@ -12,14 +12,13 @@ use hub::backups;
 use hub::config::BackupConfig;
 use hub::schedule::sun_event;
 use jiff::{Timestamp, Zoned};
-use serde::Deserialize;
 
 use crate::PagesState;
 use crate::documents::{Editor, saved};
 use crate::format;
 use crate::frame::{Frame, SETTINGS};
-use crate::home::damages;
 use crate::page_error::{PageError, sentence};
+use crate::problems::{broker, damages};
 use crate::tariffs::{self, TariffRow};
 use crate::visit::{Theme, Visit};
 
@@ -28,6 +27,8 @@ use crate::visit::{Theme, Visit};
 struct SettingsPage {
     frame: Frame,
     damages: Vec<String>,
+    /// Reason why readings are not being saved.
+    unsaved: Option<String>,
     theme: &'static str,
     tariffs: Vec<TariffRow>,
     passwords: Vec<PasswordForm>,
@@ -63,16 +64,6 @@ struct TokenRow {
     name: String,
     access: &'static str,
     details: String,
-}
-
-/// State of the connection to an MQTT broker.
-#[derive(Deserialize)]
-struct BrokerStatus {
-    state: String,
-    broker: String,
-    since: Timestamp,
-    error: Option<String>,
-    hint: Option<String>,
 }
 
 /// The connection to an MQTT broker in words.
@@ -136,6 +127,11 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
     let auth = visit.auth.as_ref();
     let page = SettingsPage {
         damages: damages(hub),
+        unsaved: hub
+            .recorder()
+            .status()
+            .last_error
+            .map(|error| sentence(&error)),
         frame: Frame::new(visit, SETTINGS, "Settings"),
         theme: visit.theme.as_str(),
         tariffs: tariffs::rows(state),
@@ -242,17 +238,12 @@ fn sun_today(state: &PagesState) -> Option<String> {
 }
 
 fn mqtt(state: &PagesState, clock: &LocalClock) -> Option<MqttRow> {
-    let guests = state.hub.guests().iter();
-    let mut guests = guests.filter_map(|guest| guest.status());
-    let (_, status) = guests.find(|(name, _)| *name == "mqtt")?;
-    let status: BrokerStatus = serde_json::from_value(status).ok()?;
-    let problem = [status.error, status.hint].into_iter().flatten();
-    let problem: Vec<String> = problem.map(|text| sentence(&text)).collect();
+    let status = broker(&state.hub)?;
     Some(MqttRow {
-        broker: status.broker,
+        problem: status.problem(),
+        is_good: status.is_connected(),
         state: format!("{} since {}", status.state, clock.moment(status.since)),
-        is_good: status.state == "connected",
-        problem: (!problem.is_empty()).then(|| problem.join(" ")),
+        broker: status.broker,
     })
 }
 

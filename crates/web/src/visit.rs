@@ -82,6 +82,8 @@ pub(crate) struct Visit {
     pub(crate) timezone: String,
     /// The hub's plugs are emulated.
     pub(crate) is_simulated: bool,
+    /// A browser opens the page; otherwise a script or a program reads it.
+    pub(crate) is_opened: bool,
     /// The visitor; `None` without a login.
     pub(crate) caller: Option<Caller>,
     /// Passwords and tokens.
@@ -129,6 +131,9 @@ impl Visit {
             // It shows no time.
             timezone: String::new(),
             is_simulated: false,
+            is_opened: headers
+                .get(header::ACCEPT)
+                .is_some_and(|accept| accept.as_bytes().starts_with(b"text/html")),
             caller: None,
             auth: None,
         }

@@ -91,8 +91,18 @@ impl Browser {
 
     /// Opens a further tab, and returns its name; the one in front stays.
     pub fn new_tab(&self) -> String {
-        let tab = self.command("POST", "/window/new", &json!({"type": "tab"}));
-        tab["handle"].as_str().unwrap().to_owned()
+        self.new_window("tab")
+    }
+
+    /// Opens a further tab or window, and returns its name.
+    pub fn new_window(&self, kind: &str) -> String {
+        let window = self.command("POST", "/window/new", &json!({ "type": kind }));
+        window["handle"].as_str().unwrap().to_owned()
+    }
+
+    /// Drives another window, which stays where it is.
+    pub fn drive(&self, window: &str) {
+        self.command("POST", "/window", &json!({ "handle": window }));
     }
 
     /// The tab in front.
@@ -103,7 +113,7 @@ impl Browser {
 
     /// Brings a tab to the front.
     pub fn show_tab(&self, tab: &str) {
-        self.command("POST", "/window", &json!({ "handle": tab }));
+        self.drive(tab);
         self.cdp("Page.bringToFront", &json!({}));
     }
 

@@ -138,6 +138,35 @@ fn zoomed_by_mouse_and_keys() {
     let drawn = browser.js("const canvas = document.querySelector('.uplot canvas'); const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data; return data.some((value, at) => at % 4 === 3 && value > 0)");
     assert_eq!(drawn, json!(true));
 
+    // Address and CSV are those of the view; loaded again, it is there as a whole, and its CSV ends where it ends.
+    let view = "const url = new URL(location); return url.searchParams.has('to') && !url.searchParams.has('range')";
+    browser.until(view);
+    let [csv, at] = ["document.querySelector('#power-csv').href", "location.href"]
+        .map(|it| browser.js(&format!("return {it}.split('?')[1].split('#')[0]")));
+    assert_eq!(csv, at);
+    let zoomed = browser.js("return location.href");
+    browser.js("window.isOld = true; location.reload()");
+    browser.until("return !window.isOld && !!document.querySelector('.scrub')");
+    // A graph of some hours has steps of five minutes, and begins with a whole one.
+    let [a, b] = graph.range();
+    let is_near = |minute: f64, other: f64| (minute - other).abs() < 6.0;
+    assert!(
+        is_near(a, from) && is_near(b, to),
+        "{a} to {b}, not {from} to {to}"
+    );
+    let rows = browser.js_async("const done = arguments[0]; fetch(document.querySelector('#power-csv').href).then(response => response.text()).then(text => done(text.trim().split('\\n').slice(1).map(row => Date.parse(row.split(',')[0]) / 1000)))");
+    let rows: Vec<f64> = serde_json::from_value(rows).unwrap();
+    let minutes = rows.iter().map(|t| (t - graph.midnight as f64) / 60.0);
+    assert!(
+        minutes.clone().count() > 10 && minutes.clone().all(|t| (from - 6.0..to).contains(&t)),
+        "{zoomed}"
+    );
+    graph.load();
+    browser.until(LIVE);
+    browser.drag(".scrub", 0.4, 0.5);
+    browser.until(ZOOMED);
+    let [from, to] = graph.range();
+
     browser.js("document.querySelector('.scrub').focus()");
     browser.press(&["+"]);
     let [a, b] = graph.range();
@@ -158,6 +187,8 @@ fn zoomed_by_mouse_and_keys() {
     browser.until(ZOOMED);
     browser.click(".zoom button:nth-of-type(3)");
     browser.until(WHOLE);
+    let page = json!(graph.page);
+    browser.until(&format!("return location.href === {page}"));
     // The page is renewed under a zoomed chart, which stays.
     browser.drag(".scrub", 0.1, 0.3);
     browser.until(ZOOMED);

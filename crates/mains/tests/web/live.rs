@@ -213,6 +213,47 @@ fn eight_tabs_are_live() {
 }
 
 #[test]
+fn eight_windows_side_by_side_are_live() {
+    let Some((home, hub, browser)) = house(Look::default()) else {
+        return;
+    };
+    let live = "return document.querySelector('#live')?.textContent === 'Live'";
+    browser.until(live);
+    let mut windows = vec![browser.tab()];
+    for _ in 1..8 {
+        let window = browser.new_window("window");
+        browser.drive(&window);
+        browser.go(&format!("{}/", hub.url));
+        windows.push(window);
+    }
+    // A browser allows six connections to a host, and all of them are seen at the same time.
+    let is = |state: &str| {
+        format!(
+            "return document.visibilityState === 'visible' && document.querySelector('{SWITCH}').getAttribute('aria-checked') === '{state}'"
+        )
+    };
+    for window in &windows {
+        browser.drive(window);
+        browser.until(live);
+        browser.until(&is("true"));
+    }
+    home.json(&["off", "AC:CF:23:00:00:01"]).ends_with(0);
+    for window in &windows {
+        browser.drive(window);
+        browser.until(&is("false"));
+    }
+    browser.click(SWITCH);
+    eventually("the eighth window switches", || relay(&home) == "on");
+    hub.end(Signal::SIGTERM);
+    let _hub = Hub::start(&home, &HUB);
+    for window in &windows {
+        browser.drive(window);
+        browser.until(live);
+        browser.until(&is("true"));
+    }
+}
+
+#[test]
 fn a_hub_that_stands_still_is_told() {
     let Some((_home, hub, browser)) = house(Look::default()) else {
         return;

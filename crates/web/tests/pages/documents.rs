@@ -197,7 +197,7 @@ fn a_schedule_is_previewed_and_paused() {
         let preview = schedule(&browser, &fields).await;
         preview.shows(200, "class=\"sentence\"");
         assert_eq!(
-            preview.html.matches(", 07:00</li>").count(),
+            preview.html.matches(" 07:00</time></li>").count(),
             3,
             "{}",
             preview.html

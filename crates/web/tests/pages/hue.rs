@@ -65,9 +65,11 @@ fn a_bridge_from_pairing_to_farewell_by_forms() {
             .post(&takeovers, &[("nearby_lamps_are_mine", "true")])
             .await
             .shows(409, "already");
+        let mut progress = Vec::new();
         let ended = timeout(Duration::from_secs(90), async {
             loop {
                 let shown = browser.get(&job).await;
+                progress.push(shown.html.matches("<li><time>").count());
                 if !shown.html.contains("Working…") {
                     return shown;
                 }
@@ -75,6 +77,13 @@ fn a_bridge_from_pairing_to_farewell_by_forms() {
             }
         });
         ended.await.unwrap().shows(200, "Taken over");
+        // The steps stood there as they came.
+        let last = progress.last().copied().unwrap();
+        assert!(last > 1 && progress.is_sorted(), "{progress:?}");
+        assert!(
+            progress.iter().any(|steps| (1..last).contains(steps)),
+            "{progress:?}"
+        );
         browser.get(&page).await.shows(200, &job);
 
         browser.log_in_to_view().await;
@@ -95,6 +104,78 @@ fn a_bridge_from_pairing_to_farewell_by_forms() {
             .await
             .leads_to("/hue");
         browser.get(&page).await.shows(404, "This is not here");
+        house.close().await;
+        serving.abort();
+    });
+}
+
+#[test]
+fn a_certificate_is_asked_about_before_it_is_believed() {
+    in_network(async {
+        let config = BridgeConfig::new(TwinModel::Square, HALL);
+        let id = config.bridge_id().to_string();
+        let room = RoomHandle::new(vec![config], &[]).unwrap();
+        let open = server::open(room.clone(), None).unwrap();
+        let serving = tokio::spawn(open.run(std::future::pending::<()>()));
+        let house = House::open().await;
+        let browser = Browser::of(&house.hub).await;
+        room.press(0);
+        let address = HALL.to_string();
+        let asked = browser.post("/hue", &[("address", &address)]).await;
+        asked.shows(
+            409,
+            "The bridge shows a certificate that it has made itself.",
+        );
+        asked.shows(409, "Accept and pair");
+        let hidden = "name=\"certificate\" value=\"";
+        let (_, fingerprint) = asked.html.split_once(hidden).unwrap();
+        let (fingerprint, _) = fingerprint.split_once('"').unwrap();
+        assert_eq!(fingerprint.len(), 64, "{fingerprint}");
+        asked.shows(409, &format!("<span class=\"mono\">{fingerprint}</span>"));
+        browser.get("/hue").await.shows(200, "No bridge yet.");
+        // Another one is asked about again, and not accepted silently.
+        let other = "00".repeat(32);
+        let other = [("address", address.as_str()), ("certificate", &other)];
+        let asked = browser.post("/hue", &other).await;
+        asked.shows(409, &format!("<span class=\"mono\">{fingerprint}</span>"));
+        let accepted = [("address", address.as_str()), ("certificate", fingerprint)];
+        let page = format!("/hue/{id}");
+        browser.post("/hue", &accepted).await.leads_to(&page);
+        browser.get(&page).await.shows(200, "Take over a bulb");
+        house.close().await;
+        serving.abort();
+    });
+}
+
+#[test]
+fn bridges_are_found_on_the_network() {
+    in_network(async {
+        let house = House::open().await;
+        let browser = Browser::of(&house.hub).await;
+        let alone = browser.post("/hue/search", &[]).await;
+        alone.shows(200, "No bridge has answered.");
+        let config = BridgeConfig {
+            announce: true,
+            ..BridgeConfig::new(TwinModel::Round, HALL)
+        };
+        let room = RoomHandle::new(vec![config], &[]).unwrap();
+        let open = server::open(room.clone(), None).unwrap();
+        let serving = tokio::spawn(open.run(std::future::pending::<()>()));
+        let found = browser.post("/hue/search", &[]).await;
+        found.shows(200, "1 bridge.");
+        let address = HALL.to_string();
+        let field = format!("name=\"address\" value=\"{address}\"");
+        found.shows(200, &field);
+        // What a search has found pairs by its button.
+        room.press(0);
+        let paired = browser.post("/hue", &[("address", &address)]).await;
+        assert!(
+            paired.location.clone().unwrap().starts_with("/hue/"),
+            "{}",
+            paired.html
+        );
+        let found = browser.post("/hue/search", &[]).await;
+        found.shows(200, "</svg>Paired</span>");
         house.close().await;
         serving.abort();
     });

@@ -75,7 +75,19 @@ fn all_are_added_and_named_one_by_one() {
             (view.plug.name.as_deref(), view.room.as_deref()),
             (Some("lamp"), Some("hall"))
         );
-        // A plug with a name returns to its page.
+        // A plug with a name returns to its page, which has the same button: a link to the question while the plug is on.
+        let page = format!("/plugs/{first}");
+        let button = format!("<a class=\"btn plain\" href=\"{identify}\" data-dialog>");
+        browser.get(&page).await.shows(200, &button);
+        // The page shows its timer until it is due.
+        let timer = [("state", "off"), ("minutes", "90")];
+        browser
+            .post(&format!("{page}/delay"), &timer)
+            .await
+            .leads_to(&page);
+        let shown = browser.get(&page).await;
+        shown.shows(200, "id=\"pending-timer\"");
+        shown.shows(200, "It goes off t");
         browser
             .post(&format!("{identify}?agreed=1"), &[])
             .await
