@@ -41,7 +41,7 @@ const clock = () => clockFormat.format(Date.now() + skew);
 
 // ---- the same page from the server, element by element
 
-const isMine = (node) => node.nodeType === 1 && node.hasAttribute("data-keep");
+const isMine = (node) => node.hasAttribute?.("data-keep");
 // A form that is edited, or came back with what was typed.
 const holdsText = (node) =>
   node.nodeType === 1 && (node.querySelector("section[data-keep] form, form[data-keep]") || [...node.querySelectorAll("form")].some(isEdited));
@@ -96,7 +96,8 @@ const isEdited = (form) =>
         ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected))
         : "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue);
 
-const get = (options) => fetch(page, { redirect: "manual", signal: AbortSignal.timeout(PAGE_TIMEOUT), ...options });
+// The note of a form is for the page to which it leads, and not for a renewal of the page before.
+const get = (options) => fetch(page, { headers: { accept: "text/html", "x-renewal": 1 }, redirect: "manual", signal: AbortSignal.timeout(PAGE_TIMEOUT), ...options });
 
 let renewing = 0;
 let isRenewing = false;
@@ -110,7 +111,7 @@ async function renewNow() {
   isRenewing = true;
   const begin = performance.now();
   try {
-    const response = await get({ headers: { accept: "text/html" } });
+    const response = await get();
     if (response.type === "opaqueredirect") return loggedOut();
     if (response.status === 404) return removed();
     if (!response.ok) return;
@@ -184,7 +185,7 @@ function connect() {
     renew(0);
   });
   stream.addEventListener("error", dropped);
-  for (const name of [...KINDS.split(","), "reset"]) {
+  for (const name of (KINDS + ",reset").split(",")) {
     stream.addEventListener(name, ({ data }) => {
       seen = clock();
       if (name === "reading") return metered(JSON.parse(data));

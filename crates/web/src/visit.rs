@@ -20,6 +20,9 @@ const THEME_COOKIE: &str = "mains_theme";
 /// Age at which the cookie of the theme expires, in seconds: a year.
 const THEME_MAX_AGE: u32 = 365 * 24 * 3600;
 
+/// Header of a request by the script, which renews a page that is open.
+const RENEWAL_HEADER: &str = "x-renewal";
+
 /// Colours of the pages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Theme {
@@ -102,7 +105,10 @@ impl<S: Sync> FromRequestParts<S> for Visit {
         let caller: Option<Caller> = parts.extensions.get().cloned();
         let scope = caller.as_ref().map_or(Scope::Read, Caller::scope);
         Ok(Self {
-            note: FormNote::of(&parts.headers),
+            note: match is_renewal(&parts.headers) {
+                true => None,
+                false => FormNote::of(&parts.headers),
+            },
             unread: parts.extensions.get().map_or(0, EventLog::unread),
             timezone: format::zone(parts.extensions.get().unwrap_or(&TimeZone::UTC)),
             is_simulated: parts.extensions.get::<SimulatedHome>().is_some(),
@@ -111,6 +117,11 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             ..Self::without_login(prefix, &parts.headers, scope)
         })
     }
+}
+
+/// Returns true for a request by the script of a page that is open.
+fn is_renewal(headers: &HeaderMap) -> bool {
+    headers.contains_key(RENEWAL_HEADER)
 }
 
 impl Visit {
@@ -133,7 +144,8 @@ impl Visit {
             is_simulated: false,
             is_opened: headers
                 .get(header::ACCEPT)
-                .is_some_and(|accept| accept.as_bytes().starts_with(b"text/html")),
+                .is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
+                && !is_renewal(headers),
             caller: None,
             auth: None,
         }

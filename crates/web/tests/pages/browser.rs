@@ -29,6 +29,7 @@ pub struct Shown {
     pub status: u16,
     /// Address to which the reply sends the browser.
     pub location: Option<String>,
+    pub policy: String,
     pub content_type: String,
     pub html: String,
 }
@@ -108,6 +109,11 @@ impl Browser {
         self.send(Method::GET, path, "text/plain", "").await
     }
 
+    /// Fetches a page again, as the script of an open page does.
+    pub async fn renew(&self, path: &str) -> Shown {
+        self.ask(Method::GET, path, ("x-renewal", "1"), "").await
+    }
+
     /// Asks with a token instead of the session; returns the status.
     pub async fn asks_as(&self, bearer: &str, path: &str) -> u16 {
         let request = Request::builder()
@@ -145,6 +151,10 @@ impl Browser {
     }
 
     pub async fn send(&self, method: Method, path: &str, kind: &str, body: &str) -> Shown {
+        self.ask(method, path, ("content-type", kind), body).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, header: (&str, &str), body: &str) -> Shown {
         let cookies = self.cookies.lock().unwrap().clone();
         let cookies: Vec<String> = cookies
             .iter()
@@ -155,7 +165,7 @@ impl Browser {
             .uri(path)
             .header("host", "127.0.0.1:8480")
             .header("accept", "text/html")
-            .header("content-type", kind)
+            .header(header.0, header.1)
             .header("cookie", cookies.join("; "))
             .body(Body::from(body.to_owned()))
             .unwrap();
@@ -181,6 +191,7 @@ impl Browser {
         Shown {
             status: parts.status.as_u16(),
             location: text("location"),
+            policy: text("content-security-policy").unwrap_or_default(),
             content_type: text("content-type").unwrap_or_default(),
             html: String::from_utf8(body.to_vec()).unwrap(),
         }

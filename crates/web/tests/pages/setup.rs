@@ -70,3 +70,23 @@ fn a_plug_is_added_with_its_name() {
         house.close().await;
     });
 }
+
+#[test]
+fn the_home_page_holds_its_style() {
+    in_network(async {
+        let house = House::open().await;
+        let browser = Browser::of(&house.hub).await;
+        let home = browser.get("/").await;
+        home.shows(200, "<style>:root");
+        let style = "style-src 'self' 'sha256-";
+        assert!(home.policy.contains(style), "{}", home.policy);
+        assert!(!home.policy.contains("unsafe"), "{}", home.policy);
+        // What the script fetches needs none, and the other pages have a file that is cached.
+        for page in [browser.renew("/").await, browser.get("/events").await] {
+            assert!(!page.html.contains("<style"), "{}", page.html);
+            assert!(page.policy.contains("style-src 'self';"), "{}", page.policy);
+            page.shows(200, "<link rel=\"stylesheet\"");
+        }
+        house.close().await;
+    });
+}
