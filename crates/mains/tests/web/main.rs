@@ -35,6 +35,7 @@ mod needs;
 
 mod editing;
 mod history;
+mod hue;
 mod live;
 mod looks;
 mod plain;
