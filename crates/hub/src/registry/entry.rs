@@ -4,6 +4,7 @@
 //! Nothing waits under that lock.
 
 mod log;
+mod timer;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -189,16 +190,6 @@ impl RegistryEntry {
         let mut state = self.state();
         state.relay.intend(now, relay, cause);
         self.log_move(&mut state);
-    }
-
-    /// Records the timer that the plug has accepted.
-    pub(super) fn timer_set(&self, timer: DelayResponse) {
-        self.state().timer = Some(timer);
-    }
-
-    /// Returns the timer that is not due yet.
-    pub(super) fn timer(&self, now: Timestamp) -> Option<DelayResponse> {
-        self.state().timer.filter(|timer| now < timer.due)
     }
 
     /// Records that the position was restored, or cannot be.
