@@ -66,7 +66,7 @@ pub async fn run(context: &Context, args: WatchArgs) -> Outcome {
         ..FollowRequest::default()
     };
     let opening = async { feed::of_plugs(context, context.hub()?, request).await };
-    let opening = context.ui.waiting("waiting for the hub", opening);
+    let opening = context.ui.waiting("waiting for replies", opening);
     let mut feed = tokio::select! {
         () = &mut over => return Ok(Exit::DONE),
         feed = opening => feed?,

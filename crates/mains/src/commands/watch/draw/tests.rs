@@ -275,8 +275,8 @@ fn no_size_is_too_small() {
     crowd.cursor = crowd.board.plugs().next().map(|plug| plug.view.plug.mac);
     let mut empty = WatchApp::new(String::new(), false, TimeZone::UTC);
     for app in [&mut home, &mut crowd, &mut empty] {
-        for width in (0..60).step_by(3) {
-            for height in 0..16 {
+        for width in (0..60).step_by(7) {
+            for height in (0..16).step_by(2) {
                 for focus in [Focus::Plugs, Focus::Filter, Focus::Help] {
                     app.focus = focus;
                     drawn(app, width, height, PLAIN);
