@@ -152,13 +152,15 @@ function say(text, isLost) {
 }
 
 let port = null;
-if (main && self.SharedWorker) {
+try {
   const worker = new SharedWorker(live.dataset.stream);
   port = worker.port;
   worker.onerror = () => {
     port = null;
     if (stream) connect();
   };
+} catch {
+  // There are none, or they are forbidden with the storage of the site.
 }
 
 /** The stream of all windows. A browser without shared workers, as on some phones, shows few windows: each has its own. */
