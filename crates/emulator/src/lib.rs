@@ -4,6 +4,7 @@
 //!   [`RecoTwin`] is the Maginon SP-2, made from a [`PlugConfig`] with a [`Load`], [`HomeNetwork`]s and [`PlugFault`]s;
 //!   [`OrviboTwin`] is the Orvibo S20, made from an [`OrviboConfig`].
 //! * [`server`] serves any number of twins on sockets, and [`RecordWriter`] records their exchanges.
+//! * [`RelayTwin`] stands between an app and a real plug and writes a [`transcript`]; [`ReplayTwin`] repeats one.
 //! * [`bridge`] has the same for Hue bridges and the bulbs around them, which share one radio.
 //!
 //! The facts come from the pages on the wire protocols. Where these only guess or contradict each other, the twin takes the
@@ -19,7 +20,10 @@ pub mod orvibo;
 mod outbox;
 pub mod reco;
 mod record;
+mod relay;
+mod replay;
 pub mod server;
+pub mod transcript;
 pub mod twin;
 mod wskey;
 
@@ -31,4 +35,6 @@ pub use orvibo::{OrviboConfig, OrviboFault, OrviboModel, OrviboName, OrviboTwin}
 pub use reco::RecoTwin;
 pub use reco::fault::PlugFault;
 pub use record::RecordWriter;
+pub use relay::RelayTwin;
+pub use replay::ReplayTwin;
 pub use twin::Twin;

@@ -1,9 +1,9 @@
 //! The record of every exchange, one JSON line each, with keys and passwords masked.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::net::SocketAddrV4;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -72,6 +72,10 @@ impl RecordWriter {
             .append(true)
             .mode(0o600)
             .open(path)?;
+        // One that was there before may be open to all.
+        if file.metadata()?.is_file() {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
         Ok(Self::new(file))
     }
 
@@ -122,14 +126,19 @@ impl RecordWriter {
             return;
         };
         json.push(b'\n');
+        self.append_bytes(&json);
+    }
+
+    /// Writes bytes of whatever format; secrets are masked already.
+    pub(crate) fn append_bytes(&self, bytes: &[u8]) {
         let Ok(mut sink) = self.0.lock() else {
             return;
         };
         if sink.failed {
             return;
         }
-        // One write for a line, so that a reader never sees half of one.
-        if let Err(error) = sink.out.write_all(&json).and_then(|()| sink.out.flush()) {
+        // One write for a line or block, so that a reader never sees half of one.
+        if let Err(error) = sink.out.write_all(bytes).and_then(|()| sink.out.flush()) {
             tracing::warn!(%error, "the record cannot be written; going on without");
             sink.failed = true;
         }
@@ -349,9 +358,7 @@ mod tests {
             (&"127.0.0.1:48899".into(), &"YZ-RECOSCAN".into())
         );
         assert!(line["time"].as_str().unwrap().parse::<Timestamp>().is_ok());
-        let mode = std::os::unix::fs::PermissionsExt::mode(
-            &std::fs::metadata(&path).unwrap().permissions(),
-        );
+        let mode = PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
     }
 

@@ -33,6 +33,9 @@ pub trait Twin: fmt::Debug + Send {
     /// Takes a datagram that reached one of the UDP ports.
     fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]);
 
+    /// Takes the peer of a TCP connection, before [`Twin::handle_connect`].
+    fn handle_peer(&mut self, _id: ConnectionId, _peer: SocketAddrV4) {}
+
     /// Admits a TCP connection to the twin's end `at`; `false` has it reset.
     fn handle_connect(&mut self, _now: Instant, _id: ConnectionId, _at: SocketAddrV4) -> bool {
         false

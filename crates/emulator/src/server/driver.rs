@@ -264,6 +264,7 @@ impl TwinDriver {
     ) {
         self.next_id += 1;
         let id = ConnectionId(self.next_id);
+        self.twin.handle_peer(id, peer);
         let is_full = self.connections.len() >= MAX_CONNECTIONS;
         if is_full || !self.twin.handle_connect(now, id, at) {
             let _ = stream.set_zero_linger();
