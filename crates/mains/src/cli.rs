@@ -75,10 +75,10 @@ Exit codes:
 
 With --json stdout carries one JSON document, also for a failure: {\"error\":{\"kind\",\"message\",\"hint\"}}. Verbs \
 that take several plugs print an array with one element for each, in order: a result, or {\"plug\",\"error\"}. \
-`completions`, `man`, `demo --tour` and `emulate` ignore --json.
+`completions`, `man`, `demo --tour`, `emulate`, `record` and `replay` ignore --json.
 
 With --timeout a command that has not finished in time ends with code 4; `discover` prints what it has found by then, and \
-endless verbs (`watch`, `events`, `discover --watch`, `emulate`, `demo`) just end.
+endless verbs (`watch`, `events`, `discover --watch`, `emulate`, `record`, `replay`, `demo`) just end.
 
 Configuration file (TOML): $XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml. Every key \
 is optional; flags override the environment, the environment overrides the file:

@@ -27,11 +27,14 @@ pub mod history;
 pub mod hub;
 pub mod hue;
 pub mod identify;
+pub mod inspect_app;
 pub mod man;
 pub mod meter;
 pub mod mqtt;
 pub mod name;
 pub mod probe;
+pub mod record;
+pub mod replay;
 pub mod rule;
 pub mod schedule;
 pub mod serve;
@@ -107,6 +110,12 @@ pub enum Verb {
     Probe(probe::ProbeArgs),
     /// Lock a plug down: discovery word, web password, access point, cloud
     Harden(harden::HardenArgs),
+    /// List what a vendor's app knows: AT commands, discovery words, ports, hosts, keys
+    InspectApp(inspect_app::InspectAppArgs),
+    /// Stand between an app and a plug and record what they send
+    Record(record::RecordArgs),
+    /// Emulate the plug of a recording
+    Replay(replay::ReplayArgs),
     /// Manage Hue bridges: find, pair, take over bulbs, move bulbs
     Hue(hue::HueArgs),
     /// Run an emulated home with a hub and its pages; no hardware needed
@@ -208,6 +217,9 @@ pub fn run(
         // Not even what an earlier `setup` has left is looked for.
         Verb::Demo(args) => boxed(|| demo::run(context, args)),
         Verb::Emulate(args) => network(context, boxed(|| emulate::run(context, args))),
+        Verb::InspectApp(args) => boxed(|| inspect_app::run(context, args)),
+        Verb::Record(args) => network(context, boxed(|| record::run(context, args))),
+        Verb::Replay(args) => network(context, boxed(|| replay::run(context, args))),
         // Reports itself what an earlier one has left.
         Verb::Setup(args) => boxed(|| setup::run(context, args)),
         Verb::At(args) => network(context, boxed(|| at::run(context, args))),

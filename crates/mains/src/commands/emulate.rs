@@ -88,7 +88,7 @@ impl<F: FromStr<Err = FaultError>> FromStr for FaultArg<F> {
     }
 }
 
-fn listen_address(text: &str) -> Result<Ipv4Addr, String> {
+pub(super) fn listen_address(text: &str) -> Result<Ipv4Addr, String> {
     let address = text.parse().map_err(|_| "not an IPv4 address".to_owned())?;
     device_address(address).map_err(|_| "not an address that a device can have".to_owned())
 }
@@ -103,7 +103,7 @@ pub async fn run(context: &Context, args: EmulateArgs) -> Outcome {
 }
 
 /// Serves twins until a signal or `--timeout`, and prints their ready lines.
-async fn serve<T: Into<Box<dyn Twin>>>(
+pub(super) async fn serve<T: Into<Box<dyn Twin>>>(
     context: &Context,
     twins: Vec<T>,
     record: Option<RecordWriter>,
@@ -144,7 +144,7 @@ fn warn_of_own_address(context: &Context, mut listen: impl Iterator<Item = Ipv4A
     }
 }
 
-fn recorder(path: &Path) -> Result<RecordWriter, Failure> {
+pub(super) fn recorder(path: &Path) -> Result<RecordWriter, Failure> {
     RecordWriter::create(path).map_err(|error| {
         Failure::local(format!("cannot write the record {}", path.display())).caused_by(&error)
     })

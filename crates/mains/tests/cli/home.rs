@@ -124,9 +124,13 @@ impl Home {
 
     /// The same for another device than `plug`.
     pub fn emulate_device(&mut self, device: &str, words: &[&str], count: usize) -> Vec<String> {
+        self.start(&[&["emulate", device], words].concat(), count)
+    }
+
+    /// Starts a verb that prints ready lines, waits for `count` of them and returns them.
+    pub fn start(&mut self, words: &[&str], count: usize) -> Vec<String> {
         let mut child = self
             .command()
-            .args(["emulate", device])
             .args(words)
             .stdout(Stdio::piped())
             .spawn()
@@ -141,11 +145,7 @@ impl Home {
         });
         let within = Duration::from_secs(20);
         (0..count)
-            .map(|_| {
-                ready
-                    .recv_timeout(within)
-                    .expect("a twin did not become ready")
-            })
+            .map(|_| ready.recv_timeout(within).expect("it did not become ready"))
             .collect()
     }
 

@@ -19,6 +19,7 @@ mod module;
     reason = "shared with other tests, which use other parts of it"
 )]
 mod needs;
+mod sample_app;
 mod scripted;
 
 mod at;
@@ -34,9 +35,11 @@ mod emulating_bridge;
 mod field;
 mod hardening;
 mod help;
+mod inspecting;
 mod naming;
 mod output;
 mod probe;
+mod recording;
 mod s20;
 mod switching;
 mod targets;

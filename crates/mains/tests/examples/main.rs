@@ -30,6 +30,8 @@ mod house;
 #[path = "../cli/needs.rs"]
 mod needs;
 mod network;
+#[path = "../cli/sample_app.rs"]
+mod sample_app;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -83,7 +85,7 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("man", "tests/cli/help.rs"),
 ];
 /// Verbs that do not end by themselves.
-const ENDLESS: [&str; 3] = ["watch", "events", "discover --watch"];
+const ENDLESS: [&str; 5] = ["watch", "events", "discover --watch", "record", "replay"];
 
 /// An example, and the verb in whose help it stands.
 struct Example {
@@ -311,7 +313,17 @@ fn hub_of_examples(home: &Home, inventory: &[u8], group: &str) -> Hub {
     hub
 }
 
+/// A transcript of an SP-2, as `mains record` writes it.
+const TRANSCRIPT: &str = r#"{"at":"2026-11-22T12:00:00.123Z","transport":"tcp","direction":"to_plug","peer":"192.168.1.50:40312","hex":"41542b595a4f55540d0a","text":"AT+YZOUT\r\n"}
+{"at":"2026-11-22T12:00:00.173Z","transport":"tcp","direction":"from_plug","peer":"192.168.1.50:40312","hex":"2b6f6b3d332c32323639342c353030372c302c302c333534382c300d0a0d0a","text":"+ok=3,22694,5007,0,0,3548,0\r\n\r\n"}
+"#;
+
 fn files_of_examples(home: &Home) {
+    if needs::met(sample_app::tools()).is_some() {
+        let app = sample_app::build(&home.path("app"));
+        std::fs::rename(app, home.path("maginon-sp2.apk")).unwrap();
+    }
+    home.write("sp2.jsonl", TRANSCRIPT);
     home.write("commands.txt", "VER\nMID\n");
     home.write("password", "a long password\n");
     home.write(
@@ -365,7 +377,8 @@ fn every_example_of_help_and_documents_works() {
         if is_form || is_named_only || example.verb().starts_with('-') {
             continue;
         }
-        if example.line.contains("jq ") && !has_jq {
+        let lacks_app = example.line.contains(".apk") && !home.path("maginon-sp2.apk").exists();
+        if lacks_app || example.line.contains("jq ") && !has_jq {
             failed.extend(misunderstood(&example.line));
             continue;
         }

@@ -62,6 +62,8 @@ impl ExampleNetwork {
         });
         ip(&format!("link set far netns {}", plugs.id()));
         ip(&format!("address add {OWN}/24 dev near"));
+        // A second one, for `mains record`.
+        ip("address add 192.168.1.9/24 dev near");
         ip("link set near up");
         let network = Self { home, plugs };
         eventually("the plugs", || {
