@@ -4,7 +4,7 @@ use crate::limits::MAX_STRING;
 
 /// Shortest run that can be telling: `AT+Z`.
 const MIN_RUN: usize = 4;
-/// Length that is kept of a run that is too long, so that what stands across the cut is found.
+/// Length of the end of a run that is too long, in which a place to cut is looked for.
 const OVERLAP: usize = 512;
 
 /// Collects runs from bytes that come in pieces.
@@ -81,8 +81,13 @@ fn is_printable(byte: u8) -> bool {
 fn push(run: &mut Vec<u8>, byte: u8, found: &mut dyn FnMut(&str)) {
     run.push(byte);
     if run.len() >= MAX_STRING {
-        report(run, found);
-        run.drain(..run.len() - OVERLAP);
+        // Cut between words, so that none is found as two halves.
+        let tail = run.len() - OVERLAP;
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b',' | b';');
+        let last = run.iter().skip(tail).rposition(blank);
+        let cut = last.map_or(run.len(), |last| tail + last);
+        report(run.split_at(cut).0, found);
+        run.drain(..cut);
     }
 }
 
