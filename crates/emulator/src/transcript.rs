@@ -58,7 +58,7 @@ impl TranscriptWriter {
         plug: SocketAddrV4,
         bytes: &[u8],
     ) {
-        let at = Timestamp::now();
+        let at = crate::clock::now();
         if let Some(lines) = &self.lines {
             let (bytes, text) = (bytes.to_vec(), as_text(bytes));
             lines.append(&TranscriptLine {
@@ -78,14 +78,14 @@ impl TranscriptWriter {
     /// Notes that a connection of the app begins.
     pub(crate) fn open(&self, peer: SocketAddrV4, plug: SocketAddrV4) {
         if let Some(packets) = &self.packets {
-            packets.open(Timestamp::now(), peer, plug);
+            packets.open(crate::clock::now(), peer, plug);
         }
     }
 
     /// Notes that a connection of the app has ended.
     pub(crate) fn close(&self, peer: SocketAddrV4, plug: SocketAddrV4) {
         if let Some(packets) = &self.packets {
-            packets.close(Timestamp::now(), peer, plug);
+            packets.close(crate::clock::now(), peer, plug);
         }
     }
 }
