@@ -120,7 +120,13 @@ impl Flow {
         // Most numbers are flags and counters, and too small for a port of a device.
         let is_telling =
             !matches!(value, FlowValue::Number(number) if !(20..=65535).contains(&number));
-        if is_telling && value != FlowValue::Slot(slot) {
+        // What a method returns of its arguments is different for each call, and calls are not told apart: through a `checkNotNull`,
+        // everything would come from everywhere.
+        let is_passed_on = match (value, slot) {
+            (FlowValue::Slot(FlowSlot::Argument(method, _)), FlowSlot::Result(of)) => method == of,
+            (value, slot) => value == FlowValue::Slot(slot),
+        };
+        if is_telling && !is_passed_on {
             self.step(value, FlowTarget::Slot(slot), place);
         }
     }
@@ -181,7 +187,11 @@ impl Flow {
             let mut targets = vec![FlowTarget::Use(purpose)];
             let mut seen = HashSet::new();
             while let Some(target) = targets.pop() {
-                for step in self.steps.get(&target).into_iter().flatten() {
+                let steps = self.steps.get(&target).map_or(&[][..], Vec::as_slice);
+                // A place of general use, which says nothing of a single value.
+                let is_general =
+                    matches!(target, FlowTarget::Slot(_)) && steps.len() > purpose.max_origins();
+                for step in steps.iter().filter(|_| !is_general) {
                     match step.value {
                         FlowValue::Slot(slot) => {
                             if seen.insert(slot) {

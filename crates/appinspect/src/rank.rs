@@ -78,7 +78,9 @@ pub(crate) fn ranked(mut findings: Vec<AppFinding>) -> Vec<AppFinding> {
 
 fn is_library(place: &str) -> bool {
     let class = place.rsplit_once(": ").map_or("", |(_, class)| class);
-    LIBRARIES.iter().any(|name| class.starts_with(name))
+    let file = place.rsplit_once('!').map_or(place, |(_, file)| file);
+    // What a library was built from.
+    file.starts_with("META-INF/maven/") || LIBRARIES.iter().any(|name| class.starts_with(name))
 }
 
 fn is_common(finding: &AppFinding) -> bool {

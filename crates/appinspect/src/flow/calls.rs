@@ -13,6 +13,18 @@ pub(crate) enum FlowUse {
     Datagram,
 }
 
+impl FlowUse {
+    /// Returns the maximum number of values of one argument, field or result that are followed: an app has few keys, and one function that
+    /// sends all its datagrams.
+    pub(super) fn max_origins(self) -> usize {
+        match self {
+            Self::Key => 8,
+            Self::Port | Self::Host => 32,
+            Self::Datagram => 128,
+        }
+    }
+}
+
 /// Facts of one called method.
 #[derive(Debug, Clone)]
 pub(crate) struct Callee {
