@@ -1,6 +1,6 @@
 //! Masks keys and passwords in what is recorded, and leaves all other bytes as they are.
 
-use hiflying::at::{masked_value, strip_prefix_ignoring_case};
+use hiflying::at::{masked_value, strip_prefix_ignoring_case, without_prompt};
 use hiflying::verb;
 use zeroize::Zeroizing;
 
@@ -167,14 +167,15 @@ fn reply_line(line: &[u8], words: &mut SecretWords, verb: &str) -> Vec<u8> {
         // The echo of the request.
         return request_line(line, words, &mut String::new());
     }
-    if let Some(rest) = strip_prefix_ignoring_case(line, b"+ok") {
+    let reply = without_prompt(line);
+    let (prompt, _) = line.split_at(line.len() - reply.len());
+    if let Some(rest) = strip_prefix_ignoring_case(reply, b"+ok") {
         let Some((b'=', value)) = rest.split_first() else {
             return line.to_vec();
         };
         words.learn(verb, value);
-        let length = line.len() - value.len();
-        let (ok, _) = line.split_at(length);
-        return [ok, &masked(verb, value)].concat();
+        let (ok, _) = reply.split_at(reply.len() - value.len());
+        return [prompt, ok, &masked(verb, value)].concat();
     }
     let is_start = |whole: &[u8]| {
         whole

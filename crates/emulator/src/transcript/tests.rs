@@ -145,6 +145,11 @@ fn keys_are_masked_and_nothing_else() {
             "10.10.100.254,ACCF235676D6,HF-LPB100",
             "HF-A11ASSISTHREAD>10.10.100.254,ACCF235676D6,HF-LPB100|",
         ),
+        (
+            "AT+NEW",
+            "> +ok=WPA2PSK,AES,secret",
+            "AT+NEW>> +ok=WPA2PSK,AES,***|",
+        ),
         // Whatever the verb was, the form of a key tells.
         (
             "AT+NEW",
