@@ -390,7 +390,7 @@ fn the_house_by_quarter_hours_with_its_gaps() {
         assert_eq!(today.expect(200), json!([]));
         for (query, field) in [
             ("from=2026-01-01&to=2026-11-20", "from"),
-            ("from=2026-11-20&to=2026-11-01", "to"),
+            ("from=2026-11-20&to=2026-11-01", "from"),
             ("by=day", "by"),
         ] {
             let wrong = house.get(&format!("/api/v1/energy/quarters?{query}")).await;

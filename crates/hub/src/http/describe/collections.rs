@@ -188,7 +188,7 @@ fn accept_any_mac(schema: &mut Value) {
 }
 
 /// Fields that the hub adds only where they apply.
-const OPTIONAL: [&str; 3] = ["missing", "reacts_within_s", "repriced"];
+const OPTIONAL: [&str; 4] = ["missing", "reacts_within_s", "repriced", "upcoming"];
 
 /// Returns the response schema: all fields, and those that the hub adds.
 fn answer(schema: &Value, added: &Map<String, Value>) -> Value {
