@@ -276,7 +276,8 @@ impl RelayWatch {
     fn take(&mut self, plug: Plug) {
         // Another plug may have got this address just now.
         if plug.mac == self.mac || self.mac == UNKNOWN_MAC {
-            self.state = plug.relay;
+            // The reply of its module to another search has no relay, and says nothing of it.
+            self.state = plug.relay.or(self.state);
             if let RelayReports::Listened(_) = self.reports {
                 self.shared.note(plug.clone());
             }
