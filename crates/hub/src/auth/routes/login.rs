@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
 
-use super::super::client::ClientConnection;
+use super::super::client::{ClientConnection, LoginClient};
 use super::super::middleware::{BrowserRequest, CalledHost, Caller, unauthenticated};
 use super::super::pages::{self, local_path};
 use super::super::sessions::{Login, LoginOrigin};
@@ -91,8 +91,8 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let Form(LoginForm { password, next }) = form?;
     let next = local_path(next.as_deref().unwrap_or("/"));
-    let login = match auth.check_password(password, connection).await {
-        Ok(login) => login,
+    let (login, client) = match auth.check_password(password, connection).await {
+        Ok(allowed) => allowed,
         Err(problem) => {
             let status = match problem {
                 LoginProblem::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -108,6 +108,7 @@ pub(super) async fn submit(
             return page.ok_or_else(|| problem.into());
         }
     };
+    tracing::info!(%client, scope = %login.scope, "logged in with the password");
     let cookie = auth.begin_session(login, &visit).await?;
     Ok(([(header::SET_COOKIE, cookie)], visit.prefix.redirect(next)).into_response())
 }
@@ -145,7 +146,8 @@ pub(super) async fn log_in(
     connection: ClientConnection,
     Input(given): Input<PasswordLogin, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
-    let login = auth.check_password(given.password, connection).await?;
+    let (login, client) = auth.check_password(given.password, connection).await?;
+    tracing::info!(%client, scope = %login.scope, "logged in with the password");
     let cookie = auth.begin_session(login, &visit).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
@@ -196,12 +198,12 @@ pub(super) async fn make_link(
 }
 
 impl AccessControl {
-    /// Checks a password within the limit on attempts. Returns the login that it allows.
+    /// Checks a password within the limit on attempts. Returns the login that it allows, and the client.
     pub(super) async fn check_password(
         &self,
         given: Credential,
         connection: ClientConnection,
-    ) -> Result<Login, LoginProblem> {
+    ) -> Result<(Login, LoginClient), LoginProblem> {
         let client = connection.client().await;
         let tried = self.state().login_limit.try_now(client, Instant::now());
         let delay = tried.map_err(|wait| {
@@ -226,8 +228,7 @@ impl AccessControl {
             }
         };
         self.state().login_limit.take_back(client, Instant::now());
-        tracing::info!(%client, %scope, "the right password was given");
-        Ok(Login { origin, scope })
+        Ok((Login { origin, scope }, client))
     }
 }
 

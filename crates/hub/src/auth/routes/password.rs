@@ -79,7 +79,7 @@ impl AccessControl {
         match new.current {
             Some(current) if is_set => {
                 match self.check_password(current, caller.connection()).await {
-                    Ok(login) if login.origin == LoginOrigin::Password => {}
+                    Ok((login, _)) if login.origin == LoginOrigin::Password => {}
                     Err(problem) if problem != LoginProblem::WrongPassword => {
                         return Err(problem.into());
                     }
