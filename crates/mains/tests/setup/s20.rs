@@ -38,14 +38,14 @@ fn it_joins_and_is_a_plug_afterwards() {
             .unwrap();
         let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
         assert_eq!(
-            (
-                &status[0]["family"],
-                &status[0]["extra"],
-                &status[0]["relay"]
-            ),
-            (&"orvibo".into(), &"Coffee maker".into(), &"on".into()),
+            (&status[0]["family"], &status[0]["relay"]),
+            (&"orvibo".into(), &"on".into()),
             "{fault}"
         );
+        // Where datagrams get lost or are late, its name may not come in time.
+        if !fault.starts_with('l') {
+            assert_eq!(status[0]["extra"], "Coffee maker", "{fault}");
+        }
     }
 }
 

@@ -57,10 +57,10 @@ fn no_page_tells_of_the_energy_of_a_plug_without_a_meter() {
         let rules = browser.get("/rules?new=1&kind=standby_kill").await;
         rules.shows(200, ">kettle</option>");
         assert!(!rules.html.contains(">lamp</option>"), "{}", rules.html);
-        browser
+        let switched = browser
             .post(&format!("{path}/relay"), &[("state", "on")])
-            .await
-            .leads_to(&path);
+            .await;
+        assert_eq!(switched.status, 303, "{}", switched.html);
         let plug = house
             .get(&format!("/api/v1/plugs/{}", hex(1)))
             .await
