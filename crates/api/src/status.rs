@@ -45,7 +45,6 @@ pub struct ScheduleStatus {
         serialize_with = "each_in_seconds",
         skip_serializing_if = "Vec::is_empty"
     )]
-    #[schema(required = false)]
     pub upcoming: Vec<Timestamp>,
     /// The last run.
     pub last: Option<LastRun>,

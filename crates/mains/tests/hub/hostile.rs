@@ -262,7 +262,10 @@ fn a_damaged_password_does_not_keep_the_hub_from_starting() {
     let hub = Hub::start(&home, &["--listen", "0.0.0.0:8480"]);
     let status = home.json(&["hub", "status"]).ends_with(0).json();
     let problem = status["damage"][0]["problem"].as_str().unwrap();
-    assert_eq!(problem, "the setting `password` cannot be read", "{status}");
+    assert_eq!(
+        problem, "the setting `trust.password` cannot be read",
+        "{status}"
+    );
     hub.end(Signal::SIGTERM);
 }
 
