@@ -143,9 +143,10 @@ async fn the_first_release_can_be_opened() {
     fs::copy(file(), place.file()).unwrap();
     let store = place.store().await;
 
-    // It knew no mark.
+    // It knew neither the mark nor since when a relay stands as it does.
     let first = PlugRecord {
         often_unplugged: false,
+        relay_since: None,
         ..record(1)
     };
     assert_eq!(store.plugs().await.unwrap(), [first, bare(2)]);
