@@ -13,7 +13,7 @@ use crate::network::{ScriptedDevice, options, plugs, run};
 fn one_plug_without_loss() {
     let run = run(&plugs(1, 0.0), options(), 1);
     assert_eq!(run.found.len(), 1);
-    assert!(run.elapsed <= ms(600), "{:?}", run.elapsed);
+    assert!(run.elapsed <= ms(650), "{:?}", run.elapsed);
     assert!(run.found_after[0] < ms(30), "told at once");
     assert!(run.summary.unheard.unwrap() < 1e-3);
 }
@@ -23,7 +23,7 @@ fn nobody() {
     let run = run(&[], options(), 1);
     assert_eq!(run.elapsed, ms(4000));
     assert_eq!(run.summary.unheard, None);
-    assert!(run.summary.probes_sent < 80, "{:?}", run.summary);
+    assert!(run.summary.probes_sent < 107, "{:?}", run.summary);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn as_many_as_the_user_expects() {
         1,
     );
     assert_eq!((too_few.elapsed, too_few.found.len()), (ms(6000), 2));
-    assert!(too_few.summary.probes_sent < 100, "{:?}", too_few.summary);
+    assert!(too_few.summary.probes_sent < 134, "{:?}", too_few.summary);
 }
 
 #[test]

@@ -76,19 +76,19 @@ fn a_watching_discovery_reports_who_falls_silent_and_who_is_back() {
 #[test]
 fn the_probes_of_a_round() {
     let mut desk = Desk::new(options());
-    desk.pass(ms(20));
+    desk.pass(ms(40));
     let transmits: Vec<DiscoveryTransmit> =
         std::iter::from_fn(|| desk.discovery.poll_transmit()).collect();
-    let to = SocketAddrV4::new(Ipv4Addr::new(10, 77, 255, 255), 48899);
     let expected = [
-        &b"YZ-RECOSCAN"[..],
-        b"HF-A11ASSISTHREAD",
-        b"WIFIKIT-214028-READ",
+        (48899, &b"YZ-RECOSCAN"[..]),
+        (10_000, b"hd\x00\x06qa"),
+        (48899, b"HF-A11ASSISTHREAD"),
+        (48899, b"WIFIKIT-214028-READ"),
     ]
-    .map(|bytes| DiscoveryTransmit {
+    .map(|(port, bytes)| DiscoveryTransmit {
         link: 0,
-        local_port: 48899,
-        to,
+        local_port: port,
+        to: SocketAddrV4::new(Ipv4Addr::new(10, 77, 255, 255), port),
         bytes: bytes.into(),
     });
     assert_eq!(transmits, expected);

@@ -199,8 +199,10 @@ pub(crate) fn run(devices: &[ScriptedDevice], options: SearchPlan, seed: u64) ->
     let mut found_after = Vec::new();
     loop {
         while let Some(transmit) = discovery.poll_transmit() {
-            assert_eq!(transmit.local_port, PORT);
-            network.deliver(now, &transmit, broadcast);
+            // No device of these networks listens on the port of another family.
+            if transmit.local_port == PORT {
+                network.deliver(now, &transmit, broadcast);
+            }
         }
         while let Some(event) = discovery.poll_event() {
             match event {
