@@ -9,7 +9,6 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
 use hiflying::Mac;
-use jiff::Timestamp;
 
 pub use self::line::{
     TranscriptDirection, TranscriptError, TranscriptLine, TranscriptTransport, parse,
