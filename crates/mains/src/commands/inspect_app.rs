@@ -77,7 +77,9 @@ async fn inspect(ui: &Ui, path: &Path) -> Result<AppReport, Failure> {
     let work = aside(move || {
         let file = BufReader::new(open(&path)?);
         let shown = path.display().to_string();
-        let mut report = |progress| drop(sender.send_replace(progress));
+        let mut report = |progress| {
+            sender.send_replace(progress);
+        };
         appinspect::inspect(file, &shown, &known(), &mut report)
             .map_err(|error| failure(&shown, &error))
     });

@@ -239,7 +239,7 @@ fn a_connection_of_an_app_is_carried() {
 fn without_a_file_the_transcript_is_the_output() {
     let mut home = Home::with_network();
     home.emulate(&[], 1);
-    let mut child = home
+    let child = home
         .command()
         .args(["record", "--plug", "127.0.0.2", "--listen", RELAY])
         .stdout(Stdio::piped())
