@@ -3,7 +3,7 @@
 
 use hiflying::command::{AtCommand, Wslk};
 use hiflying::settings::{LinkStatus, WireValue};
-use hiflying::{AtReply, AtRequest, Credentials, ModuleIdentity, wscan};
+use hiflying::{AtReply, AtRequest, Credentials, ModuleIdentity, smartlink, wscan};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,6 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
             Some(identity.mac)
         );
     }
+    let _ = smartlink::parse_confirmation(bytes);
     let _ = wscan::parse(bytes);
     let _ = Credentials::parse(bytes);
 });

@@ -6,7 +6,8 @@
 use std::net::Ipv4Addr;
 
 use crate::settings::{
-    LinkStatus, Mode, OnOff, PingResult, SocketSettings, Wan, WebLogin, WireSetting, WireValue,
+    LinkQuality, LinkStatus, Mode, OnOff, PingResult, SocketSettings, Wan, WebLogin, WireSetting,
+    WireValue,
 };
 use crate::wifi::{Credentials, Ssid};
 use crate::wscan::{self, ScannedNetwork};
@@ -133,6 +134,8 @@ queries! {
     Wsssid = "WSSSID" -> Option<Ssid>;
     /// Queries security and key of the network to join. The module replies in clear text.
     Wskey = "WSKEY" -> Credentials;
+    /// Queries the quality of the link to the joined network.
+    Wslq = "WSLQ" -> LinkQuality;
     /// Queries the address on the joined network.
     Wann = "WANN" -> Wan;
     /// Queries security and key of the access point.

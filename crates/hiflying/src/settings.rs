@@ -191,6 +191,25 @@ pub enum LinkStatus {
     },
 }
 
+/// Strength of the signal in percent; `None` while there is no link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkQuality(pub Option<u8>);
+
+impl WireValue for LinkQuality {
+    const FORM: &'static str = "Disconnected, <n> or <word>, <n>%";
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        const MAX_PERCENT: u8 = 100;
+        let text = text(bytes)?;
+        // The word before the number depends on the firmware.
+        let mut numbers = text.rsplit(|c: char| !c.is_ascii_digit());
+        match numbers.find(|number| !number.is_empty()) {
+            Some(number) => Some(Self(Some(number.parse::<u8>().ok()?.min(MAX_PERCENT)))),
+            None => text.chars().any(char::is_alphabetic).then_some(Self(None)),
+        }
+    }
+}
+
 impl WireValue for LinkStatus {
     const FORM: &'static str = "Disconnected, RF Off or <SSID>(<MAC>)";
 
