@@ -37,6 +37,8 @@ pub struct PlugConfig {
     pub profile: Profile,
     /// Fresh from the factory, or on the home network already.
     pub mode: Mode,
+    /// Listens for SmartLink at the start, and is heard of no more until it has joined; in [`Mode::Ap`] only.
+    pub smart_link: bool,
     /// The relay is on at the start.
     pub relay_on: bool,
     /// The appliance that is plugged in.
@@ -70,6 +72,7 @@ impl PlugConfig {
             serial: SerialNumber::derived(u32::from_be_bytes([0, b, c, d])),
             profile: Profile::default(),
             mode: Mode::default(),
+            smart_link: false,
             relay_on: false,
             load: Load::Constant(0.0),
             energy_wh: 0,

@@ -13,6 +13,7 @@ mod joining;
 mod outlet;
 mod session;
 mod settings;
+mod smartlink;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use connection::CommandStream;
 use outlet::Outlet;
 use session::{ModuleSessions, SessionStage};
 use settings::ModuleSettings;
+use smartlink::SmartLinkReceiver;
 use web::{WEB_PORT, WebConnection};
 use wifi::WifiState;
 
@@ -69,6 +71,8 @@ pub struct RecoTwin {
     streams: Vec<CommandStream>,
     web: Vec<WebConnection>,
     call: ServerCall,
+    /// The radio only listens to the lengths of frames.
+    receiver: Option<SmartLinkReceiver>,
     outlet: Outlet,
     outbox: Outbox,
 }
@@ -99,6 +103,7 @@ impl RecoTwin {
             streams: Vec::new(),
             web: Vec::new(),
             call: ServerCall::default(),
+            receiver: config.smart_link.then(SmartLinkReceiver::default),
             outlet: Outlet::new(&config, &behaviour, seed, now),
             outbox: Outbox::default(),
             behaviour,
@@ -228,18 +233,23 @@ impl RecoTwin {
     }
 
     fn answer_smartlink(&mut self, now: Instant, arrival: TwinArrival) {
-        if !self.wifi.provisioned_within(now, SMARTLINK_WINDOW) {
-            return;
+        if self.wifi.provisioned_within(now, SMARTLINK_WINDOW) {
+            self.confirm_smartlink(now, *arrival.at.ip(), *arrival.from.ip());
         }
+    }
+
+    /// Tells a sender of lengths that the plug has joined.
+    fn confirm_smartlink(&mut self, due: Instant, from: Ipv4Addr, to: Ipv4Addr) {
         let reply = format!("smart_config {}", self.config.mac.compact()).into_bytes();
-        let to = SocketAddrV4::new(*arrival.from.ip(), SMARTLINK_PORT);
         let transmit = TwinOutput::Datagram {
-            from: arrival.at,
-            to,
+            from: SocketAddrV4::new(from, UDP_PORT),
+            to: SocketAddrV4::new(to, SMARTLINK_PORT),
             bytes: reply.into(),
             secret: false,
         };
-        self.outbox.send(now, transmit);
+        let wire = &self.behaviour.wire;
+        self.outbox
+            .send_datagram(due, transmit, wire, &mut self.random);
     }
 
     /// The `+ok` by which a client confirms the identity.
@@ -346,11 +356,19 @@ impl Twin for RecoTwin {
 
     fn is_reachable(&self, at: Ipv4Addr) -> bool {
         let by_access_point = !self.running.is("WMODE", b"STA") && at == self.config.listen;
-        self.wifi.is_up() && (by_access_point || self.lease() == Some(at))
+        let is_up = self.wifi.is_up() && self.receiver.is_none();
+        is_up && (by_access_point || self.lease() == Some(at))
+    }
+
+    fn overhears(&self, arrival: TwinArrival) -> bool {
+        arrival.at.port() == SMARTLINK_PORT
     }
 
     fn udp_ports(&self) -> &[u16] {
-        &[UDP_PORT]
+        match self.config.smart_link {
+            true => &[UDP_PORT, SMARTLINK_PORT],
+            false => &[UDP_PORT],
+        }
     }
 
     fn tcp_ports(&self, at: Ipv4Addr) -> Vec<TcpPort> {
@@ -365,6 +383,12 @@ impl Twin for RecoTwin {
     fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         self.advance(now);
         let wire = &self.behaviour.wire;
+        if arrival.at.port() == SMARTLINK_PORT {
+            if self.random.f64() >= wire.lost_in {
+                self.hear_length(now, *arrival.from.ip(), bytes.len());
+            }
+            return;
+        }
         let is_heard = self.is_reachable(*arrival.at.ip())
             && !(arrival.broadcast && wire.deaf_to_broadcast)
             && !self.is_foreign(arrival);

@@ -22,6 +22,12 @@ pub trait Twin: fmt::Debug + Send {
     /// Tells whether the device is on the network at an address at present.
     fn is_reachable(&self, at: Ipv4Addr) -> bool;
 
+    /// Tells whether a datagram is heard by its length alone, also where the device is not reachable. The length is a secret, which
+    /// records leave out.
+    fn overhears(&self, _arrival: TwinArrival) -> bool {
+        false
+    }
+
     /// Returns the UDP ports that the device serves, at each address alike.
     fn udp_ports(&self) -> &[u16];
 

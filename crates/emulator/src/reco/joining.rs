@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 
 use super::RecoTwin;
 use super::settings::ModuleSettings;
+use super::smartlink::SmartLinkReceiver;
 use super::wifi::{LinkState, PowerState};
 use crate::twin::TwinOutput;
 use crate::wskey::KeySetting;
 
+/// Number of confirmations after a join by SmartLink, and their interval.
+const CONFIRMATIONS: u32 = 5;
+const CONFIRMATION_INTERVAL: Duration = Duration::from_millis(200);
 /// Delay between the command and the restart, in which the reply leaves.
 const RESTART_DELAY: Duration = Duration::from_millis(100);
 
@@ -107,9 +111,48 @@ impl RecoTwin {
 
     fn try_to_join(&mut self, now: Instant) {
         self.wifi.link = self.matching_network();
+        let taught_by = self.wifi.taught_by.take();
+        match (self.lease(), taught_by) {
+            (Some(lease), Some(sender)) => {
+                for copy in 0..CONFIRMATIONS {
+                    self.confirm_smartlink(now + CONFIRMATION_INTERVAL * copy, lease, sender);
+                }
+            }
+            // A wrong key, made of frames in the wrong order: it listens again.
+            (None, Some(_)) => {
+                self.stored = ModuleSettings::default();
+                self.running = ModuleSettings::default();
+                self.receiver = Some(SmartLinkReceiver::default());
+            }
+            (_, None) => {}
+        }
         if self.wifi.network().is_some() {
             self.wifi.provisioned = Some(now);
         }
+    }
+
+    /// Takes the length of a frame in the air. Name and access point are those of the network that is heard around it.
+    pub(super) fn hear_length(&mut self, now: Instant, from: Ipv4Addr, length: usize) {
+        let Some(receiver) = self.receiver.as_mut().filter(|_| self.wifi.is_up()) else {
+            return;
+        };
+        let (Some(key), Some(home)) = (receiver.hear(length), self.config.home_networks.first())
+        else {
+            return;
+        };
+        let right = home.key_setting(self.behaviour.joining.security);
+        let setting = match (right.cipher, key.is_empty()) {
+            (_, true) => KeySetting::new("OPEN", "NONE", b""),
+            ("NONE", false) => KeySetting::new("WPA2PSK", "AES", &key),
+            (cipher, false) => KeySetting::new(right.auth, cipher, &key),
+        };
+        self.stored.set("WSSSID", home.ssid().as_bytes());
+        self.stored.set("WSKEY", &setting.emit());
+        self.stored.set("WMODE", b"STA");
+        self.receiver = None;
+        self.wifi.taught_by = Some(from);
+        // It restarts to join.
+        self.fall_silent(now, false);
     }
 
     /// Returns the link that the settings lead to: down when no visible network has this name and admits this key.

@@ -1,5 +1,6 @@
 //! State of power and radio.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
@@ -16,6 +17,8 @@ pub(super) struct WifiState {
     pub(super) moved: bool,
     /// Came up and is heard of no more, until it restarts with other settings.
     pub(super) mute: bool,
+    /// The sender of the lengths of which the plug has made its key.
+    pub(super) taught_by: Option<Ipv4Addr>,
     /// Time of the last successful join.
     pub(super) provisioned: Option<Instant>,
 }
@@ -42,6 +45,7 @@ impl WifiState {
             pulled,
             moved: false,
             mute: false,
+            taught_by: None,
             provisioned: None,
         }
     }

@@ -241,6 +241,9 @@ impl TwinDriver {
             .sockets
             .iter()
             .any(|sockets| sockets.address == *arrival.from.ip());
+        if !is_own && self.twin.overhears(arrival) {
+            return self.twin.handle_datagram(now, arrival, bytes);
+        }
         if is_own || !self.twin.is_reachable(*arrival.at.ip()) {
             return;
         }

@@ -16,6 +16,7 @@ mod harden;
 mod join;
 mod orvibo;
 mod session;
+mod smartlink;
 mod switch;
 mod world;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use emulator::twin::{ConnectionId, TwinArrival, TwinOutput};
 use emulator::{PlugConfig, RecoTwin, Twin};
+use hiflying::smartlink::SMARTLINK_PORT;
 use hiflying::{DATA_PORT, PORT};
 
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
@@ -357,7 +358,7 @@ impl<T: Twin> SimWorld<T> {
             }
             Delivery::ToClient {
                 from,
-                to_port: PORT,
+                to_port: PORT | SMARTLINK_PORT,
                 bytes,
             } => return Some(WorldEvent::Datagram { from, bytes }),
             // Nobody listens on other ports of the client.
