@@ -3,6 +3,7 @@
 mod all;
 mod args;
 mod arrival;
+mod fleet;
 mod interruption;
 mod job;
 mod joining;
@@ -11,6 +12,7 @@ mod module;
 mod options;
 mod prompts;
 mod report;
+mod smartlink;
 mod steps;
 mod timing;
 mod wifi_access;
@@ -18,6 +20,7 @@ mod wifi_access;
 use hiflying::ACCESS_POINT_ADDRESS;
 use serde::Serialize;
 
+use self::args::MethodArg;
 use self::interruption::Interruption;
 use self::job::SetupJob;
 use self::options::SetupOptions;
@@ -35,10 +38,21 @@ pub async fn run(context: &Context, args: SetupArgs) -> Outcome {
     if args.undo {
         return undo(context).await;
     }
+    let is_smart_link = args.method == MethodArg::Smartlink;
+    if is_smart_link {
+        smartlink::check(&args)?;
+    }
     secret::shield();
     let mut interruption = Interruption::new()?;
     let options = SetupOptions::read(&context.ui, &args);
     let mut options = interruption.run(context, options).await?;
+    if is_smart_link {
+        let report = smartlink::run(context, &mut interruption, &mut options).await;
+        return conclude(context, report);
+    }
+    if args.to_ssid.is_some() {
+        return fleet::run(context, &args, &mut interruption, &options).await;
+    }
     let access = WifiAccess::choose(context, &args);
     let mut access = interruption.run(context, access).await?;
     if args.all {

@@ -41,6 +41,7 @@ mod output;
 mod probe;
 mod recording;
 mod s20;
+mod setting_up;
 mod switching;
 mod targets;
 mod terminal;

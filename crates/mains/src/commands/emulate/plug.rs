@@ -16,6 +16,7 @@ use crate::error::{Failure, Outcome};
 
 /// Options of `mains emulate plug`.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("fresh").args(["ap", "smartlink"]))]
 #[command(after_long_help = "\
 Serves UDP 48899, TCP 8899 and TCP 80 on addresses of this computer. Prints one line `ready <address> <mac>` for each \
 twin when it answers, and runs until Ctrl-C or SIGTERM. A twin needs another address than the client: a client \
@@ -26,6 +27,7 @@ Examples:
   mains discover --interface 127.0.0.1
   mains emulate plug --count 50 --fault lost=30% --seed 7
   mains emulate plug --ap --home-network 'My Home:its key' --home-address 127.0.0.9
+  mains emulate plug --smartlink --home-network 'My Home:its key'
   mains emulate plug --fault help
 
 Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available.")]
@@ -41,6 +43,11 @@ pub(super) struct EmulatePlugArgs {
     /// No Wi-Fi is made; the address stands for it.
     #[arg(long)]
     ap: bool,
+    /// Start factory-fresh: waits for a Wi-Fi key in packet lengths, as `mains setup --method smartlink` sends it
+    ///
+    /// It hears broadcasts to UDP port 49999 of its network, and joins the first --home-network.
+    #[arg(long, requires = "home_network")]
+    smartlink: bool,
     /// MAC of the first twin; the others count up
     #[arg(long)]
     mac: Option<Mac>,
@@ -56,13 +63,13 @@ pub(super) struct EmulatePlugArgs {
     /// Load: watts (60, 1500W) or kettle, fridge, tv, heater, washing, constant
     #[arg(long, value_name = "W|NAME", default_value_t = Load::Constant(0.0))]
     load: Load,
-    /// Wi-Fi that an --ap twin can join; repeatable
+    /// Wi-Fi that the twin can join; repeatable
     ///
     /// Split at the first colon; `\:` is a colon in the SSID; an empty key is an open network.
     #[arg(long, value_name = "SSID:KEY")]
     home_network: Vec<HomeNetwork>,
-    /// Address of an --ap twin once it has joined [default: unchanged]
-    #[arg(long, value_name = "ADDR", value_parser = listen_address, requires = "ap")]
+    /// Address of a factory-fresh twin once it has joined [default: unchanged]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address, requires = "fresh")]
     home_address: Option<Ipv4Addr>,
     /// Inject this fault; repeatable; `help` lists the faults
     #[arg(long, value_name = "SPEC")]
@@ -102,7 +109,12 @@ impl EmulatePlugArgs {
                     None => derived.serial,
                 },
                 profile: self.profile,
-                mode: if self.ap { Mode::Ap } else { Mode::Sta },
+                mode: if self.ap || self.smartlink {
+                    Mode::Ap
+                } else {
+                    Mode::Sta
+                },
+                smart_link: self.smartlink,
                 relay_on: self.relay == RelayState::On,
                 load: self.load,
                 home_networks: self.home_network.clone(),

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use futures_util::StreamExt as _;
+use plugs::Plug;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 
 use super::args::SetupArgs;
@@ -86,16 +87,41 @@ async fn candidates(
 
 /// Returns every plug that replies and is already a station.
 async fn stations(context: &Context, args: &SetupArgs) -> Result<Vec<SetupCandidate>, Failure> {
-    context.ui.status("looking for plugs on the network");
     let anywhere = args.module.unwrap_or(hiflying::ACCESS_POINT_ADDRESS);
     let lan = Lan::open(&module::home_interfaces(context, anywhere)?).await?;
+    lan.set_words(context.known_words());
+    let mut candidates = Vec::new();
+    for plug in search(context, args, &lan).await {
+        // A fresh plug whose own network this computer is on replies too, but is not a station.
+        if module::is_station(&lan, plug.address).await {
+            candidates.push(SetupCandidate::Station {
+                address: plug.address,
+                label: plug.mac.to_string(),
+            });
+        }
+    }
+    match candidates.is_empty() {
+        true => Err(none_found()),
+        false => Ok(candidates),
+    }
+}
+
+/// Returns the failure of a search without any plug that is a station.
+pub(super) fn none_found() -> Failure {
+    Failure::new(Kind::NotFound, "no plug found on the network")
+        .hint("set up a plug that is not on a network yet over its own Wi-Fi network")
+}
+
+/// Returns every plug that replies, by MAC.
+pub(super) async fn search(context: &Context, args: &SetupArgs, lan: &Lan) -> Vec<Plug> {
+    context.ui.status("looking for plugs on the network");
     let mut to = args.to.clone();
     to.extend(args.module);
     let mut events = lan.discover(DiscoverOptions {
         to,
         ..DiscoverOptions::default()
     });
-    let mut found: Vec<plugs::Plug> = Vec::new();
+    let mut found: Vec<Plug> = Vec::new();
     while let Some(event) = events.next().await {
         let (DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug)) = event else {
             continue;
@@ -106,21 +132,7 @@ async fn stations(context: &Context, args: &SetupArgs) -> Result<Vec<SetupCandid
         }
     }
     found.sort_by_key(|plug| plug.mac);
-    let mut candidates = Vec::new();
-    for plug in found {
-        // A fresh plug whose own network this computer is on replies too, but is not a station.
-        if module::is_station(&lan, plug.address).await {
-            candidates.push(SetupCandidate::Station {
-                address: plug.address,
-                label: plug.mac.to_string(),
-            });
-        }
-    }
-    if candidates.is_empty() {
-        return Err(Failure::new(Kind::NotFound, "no plug found on the network")
-            .hint("set up a plug that is not on a network yet over its own Wi-Fi network"));
-    }
-    Ok(candidates)
+    found
 }
 
 async fn one(
@@ -151,7 +163,8 @@ async fn one(
     job.run(interruption).await
 }
 
-fn summarize(context: &Context, reports: &[SetupReport], count: usize) -> Outcome {
+/// Prints the results.
+pub(super) fn summarize(context: &Context, reports: &[SetupReport], count: usize) -> Outcome {
     if context.ui.is_json() {
         context.ui.document(&reports)?;
     } else {

@@ -26,6 +26,11 @@ Examples:
                                   moves a plug that is already on your network
   mains setup --ssid Home --key-file home.key --all --yes
                                   sets up every plug in range
+  mains setup --all --to-ssid New --key-file new.key
+                                  moves every plug of this network to another one
+  mains setup --method smartlink --ssid Home --key-file home.key
+                                  for a plug in SmartLink mode; this computer stays
+                                  on your Wi-Fi, and anyone in range can read the key
 
 JSON: {plug, ssid, confirmed, steps: [{step, ok, detail, elapsed_ms}]}, with an error beside them after a failure; \
 with --all an array of these.
@@ -46,6 +51,9 @@ pub struct SetupArgs {
     /// Security of your network
     #[arg(long, value_enum, default_value_t = SecurityArg::Auto, value_name = "KIND")]
     pub security: SecurityArg,
+    /// Way to the plug: its own network, or lengths of packets on yours
+    #[arg(long, value_enum, default_value_t = MethodArg::Ap, value_name = "METHOD")]
+    pub method: MethodArg,
     /// Name of the plug's own network, e.g. Reco900000621
     #[arg(long, value_name = "S")]
     pub plug_ssid: Option<OsString>,
@@ -78,6 +86,12 @@ pub struct SetupArgs {
     /// Set up every plug in range, one after the other
     #[arg(long, conflicts_with = "plug_ssid")]
     pub all: bool,
+    /// With --all: move every plug that is on a network already to this one, the strongest signal first
+    ///
+    /// One plug proves the way, then at most three move at a time; the first that does not come back ends it.
+    /// Run again, it leaves alone what is on the new network.
+    #[arg(long, value_name = "SSID", requires = "all", conflicts_with_all = ["ssid", "wifi", "no_verify"])]
+    pub to_ssid: Option<OsString>,
     /// Restore the computer's Wi-Fi after a setup that was killed, and do nothing else
     #[arg(long, conflicts_with_all = ["ssid", "plug_ssid", "module", "wifi", "to", "name", "all"])]
     pub undo: bool,
@@ -108,6 +122,15 @@ impl From<SecurityArg> for WifiSecurity {
             SecurityArg::Wep => Self::Wep,
         }
     }
+}
+
+/// Way in which a plug is given the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MethodArg {
+    /// Over the plug's own network
+    Ap,
+    /// SmartLink: in the lengths of packets on your network, which anyone in radio range can read
+    Smartlink,
 }
 
 /// Control of the computer's Wi-Fi.

@@ -69,6 +69,23 @@ impl ArrivalSearch<'_> {
         }
     }
 
+    /// As [`ArrivalSearch::run`], over sockets that are open: several plugs can be looked for at the same time.
+    pub(super) async fn run_on(&self, lan: &Lan, timeout: Duration) -> Result<Plug, Failure> {
+        let deadline = Instant::now() + timeout;
+        let mut delay = MIN_ARRIVAL_DELAY;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.not_seen(timeout));
+            }
+            if let Some(plug) = self.scan(lan, left.min(ARRIVAL_SCAN_TIMEOUT)).await {
+                return Ok(plug);
+            }
+            sleep(delay.min(deadline.saturating_duration_since(Instant::now()))).await;
+            delay = (delay * 2).min(MAX_ARRIVAL_DELAY);
+        }
+    }
+
     async fn scan(&self, lan: &Lan, timeout: Duration) -> Option<Plug> {
         let mut events = lan.discover(DiscoverOptions {
             wait: Some(timeout),

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -114,18 +114,18 @@ impl Interruption {
 #[derive(Clone, Default)]
 pub(super) struct StopRequest {
     token: CancellationToken,
-    has_listener: Arc<AtomicBool>,
+    listeners: Arc<AtomicUsize>,
 }
 
 impl StopRequest {
     /// Registers work that stops by itself on [`StopListener::requested`], until the listener is dropped.
     pub(super) fn listen(&self) -> StopListener {
-        self.has_listener.store(true, Ordering::Relaxed);
+        self.listeners.fetch_add(1, Ordering::Relaxed);
         StopListener(self.clone())
     }
 
     fn has_listener(&self) -> bool {
-        self.has_listener.load(Ordering::Relaxed)
+        self.listeners.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -141,7 +141,7 @@ impl StopListener {
 
 impl Drop for StopListener {
     fn drop(&mut self) {
-        self.0.has_listener.store(false, Ordering::Relaxed);
+        self.0.listeners.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -19,7 +19,6 @@ use super::timing::MAX_KEY_ENTRIES;
 use super::wifi_access::{PlugNetwork, WifiAccess};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::inventory::{InventoryFile, Save};
 
 /// Hint for a plug that is on no network any more.
 const BUTTON: &str = "if the plug does not appear, the key or the name was wrong, or the network is out of its range (it must \
@@ -221,7 +220,7 @@ impl<'a> SetupJob<'a> {
         self.address = Some(plug.address);
         self.steps
             .succeeded("seen", format!("{} replies at {}", plug.mac, plug.address));
-        self.remember(&plug).await
+        remember(self.context, self.options, &plug)
     }
 
     /// Returns the addresses where the plug may be, besides those that a broadcast reaches.
@@ -237,24 +236,24 @@ impl<'a> SetupJob<'a> {
         addresses.dedup();
         addresses
     }
+}
 
-    /// Writes the plug and its new name, if any, into the inventory.
-    async fn remember(&mut self, plug: &Plug) -> Result<(), Failure> {
-        let file = InventoryFile::new(self.context.state_directory()?);
-        let ((), warning) = file.update(|inventory| {
-            inventory.remember(std::slice::from_ref(plug));
-            if let Some(name) = &self.options.name {
-                inventory
-                    .rename(plug.mac, Some(name))
-                    .map_err(|taken| Failure::usage(taken.to_string()))?;
-            }
-            Ok(((), Save::Durably))
-        })?;
-        if let Some(warning) = warning {
-            self.context.ui.warn(warning);
+/// Writes a plug that was set up, and its new name, if any, into the inventory.
+pub(super) fn remember(
+    context: &Context,
+    options: &SetupOptions,
+    plug: &Plug,
+) -> Result<(), Failure> {
+    context.change_inventory(|inventory| {
+        inventory.remember(std::slice::from_ref(plug));
+        match &options.name {
+            Some(name) => inventory
+                .rename(plug.mac, Some(name))
+                .map(drop)
+                .map_err(|taken| Failure::usage(taken.to_string())),
+            None => Ok(()),
         }
-        Ok(())
-    }
+    })
 }
 
 /// Returns the hint for a plug that was not seen.

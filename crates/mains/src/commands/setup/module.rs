@@ -147,7 +147,7 @@ async fn query_station(console: &mut UdpConsole) -> Result<StationStatus, UdpCon
 }
 
 /// Returns the settings of a session, with the words that plugs were given from here.
-fn session_config(lan: &Lan) -> AtSessionConfig {
+pub(super) fn session_config(lan: &Lan) -> AtSessionConfig {
     let mut config = AtSessionConfig::default();
     config.words.extend_from_slice(&lan.words());
     config

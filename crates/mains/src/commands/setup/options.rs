@@ -51,9 +51,8 @@ pub(super) enum HomeKey {
 impl SetupOptions {
     /// Reads and checks the arguments, and asks for missing ones if there is a terminal.
     pub(super) async fn read(ui: &Ui, args: &SetupArgs) -> Result<Self, Failure> {
-        let ssid = args
-            .ssid
-            .as_ref()
+        let given = args.ssid.as_ref().or(args.to_ssid.as_ref());
+        let ssid = given
             .map(|text| network_name(text.as_bytes()))
             .transpose()?;
         if ssid.is_none() && !ui.can_ask() {

@@ -79,6 +79,7 @@ impl SetupReport {
                     paint(GOOD, "confirmed")
                 )
             }
+            (None, None) if self.steps.is_empty() => format!("{plug} was left where it is"),
             (None, None) => format!("{plug} was set up for {ssid}"),
         }
     }

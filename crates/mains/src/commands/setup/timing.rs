@@ -43,6 +43,9 @@ pub(super) const FAMILY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for the handshake with a module that may be restarting.
 pub(super) const STATION_TIMEOUT: Duration = Duration::from_millis(1200);
 
+/// Time for a plug to join by SmartLink: nine cycles of a key of eight characters.
+pub(super) const SMARTLINK_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// Time for interrupted work to write back the module's settings after a signal.
 pub(super) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(6);
 
