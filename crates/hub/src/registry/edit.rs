@@ -20,6 +20,8 @@ use crate::store::{EnergyState, PlugRecord, StoredDocument};
 
 /// Maximum number of adopted plugs.
 const MAX_PLUGS: usize = 10_000;
+/// Maximum time for reading the name that a plug stores.
+const LABEL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum time for a device at an address to report its identity.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum duration of a search.
@@ -43,6 +45,7 @@ impl Registry {
             entry.sighted(now(), &plug, self.0.timing());
             return Ok((entry.view(), false));
         }
+        let plug = self.0.lan.labelled(plug, LABEL_TIMEOUT).await;
         self.0.take_in(plug).await
     }
 

@@ -30,6 +30,8 @@ const LAST_ADDRESS_TIMEOUT: Duration = Duration::from_millis(400);
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The time for a second device with the same MAC to reply to a scan, too.
 const SECOND_REPLY_TIMEOUT: Duration = Duration::from_millis(100);
+/// Twice the time for a plug to tell the name that it stores, of which a shorter `--timeout` leaves half to the rest.
+const LABEL_TIMEOUT: Duration = Duration::from_secs(4);
 /// The time for one command, unless `--timeout` says otherwise.
 pub(crate) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -132,7 +134,7 @@ impl<'a> Network<'a> {
         Ok(targets)
     }
 
-    /// Returns a plug's presence and relay state. Like all that finds a plug it needs [`Network::alongside`].
+    /// Returns a plug's presence, relay state and the name that it stores. Like all that finds a plug it needs [`Network::alongside`].
     pub async fn presence(&self, target: &Target) -> Result<Plug, Failure> {
         let plug = match self.place(target)? {
             Place::Address(address) => {
@@ -158,7 +160,9 @@ impl<'a> Network<'a> {
             Place::Anywhere => self.find(target).await?,
         };
         self.sight(&plug);
-        Ok(self.named(plug))
+        // Without its name it is still worth telling.
+        let budget = self.context.budget(LABEL_TIMEOUT) / 2;
+        Ok(self.named(self.lan.labelled(plug, budget).await))
     }
 
     /// Switches a plug, and reads its relay back.

@@ -43,6 +43,7 @@ impl Lan {
         &self,
         options: DiscoverOptions,
     ) -> impl Stream<Item = DiscoverEvent> + Send + Unpin + use<> {
+        let wait = options.wait;
         let begin = LanSearch::begin(self.clone(), options);
         let events = begin.map(|search| {
             unfold(search, |mut search| async move {
@@ -50,7 +51,7 @@ impl Lan {
                 Some((event, search))
             })
         });
-        let search = LabelledSearch::new(self.clone(), events.flatten_stream().boxed());
+        let search = LabelledSearch::new(self.clone(), events.flatten_stream().boxed(), wait);
         let labelled = unfold(search, |mut search| async move {
             let event = search.next().await?;
             Some((event, search))

@@ -7,20 +7,21 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, FuturesUnordered};
 use futures_util::{FutureExt, StreamExt};
 use hiflying::Mac;
+use tokio::time::{Instant, sleep_until};
 
-use super::{DiscoverEvent, Lan};
+use super::{DiscoverEvent, Lan, end_of};
 use crate::{Capability, Plug};
 
 /// Maximum time for reading a name.
 const LABEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Lan {
-    /// Returns the plug with the name that it stores, if it stores one and it can be read in time.
-    pub(super) async fn labelled(&self, plug: Plug) -> Plug {
+    /// Returns the plug with the name that it stores, if it stores one and it can be read within `budget`.
+    pub async fn labelled(&self, plug: Plug, budget: Duration) -> Plug {
         if !self.families.can(plug.family, Capability::Label) {
             return plug;
         }
-        let label = self.plug(plug.clone()).label(LABEL_TIMEOUT).await;
+        let label = self.plug(plug.clone()).label(budget).await;
         if let Err(error) = &label {
             tracing::debug!(plug = %plug.mac, %error, "its name cannot be read");
         }
@@ -43,10 +44,17 @@ pub(super) struct LabelledSearch {
     reading: FuturesUnordered<BoxFuture<'static, Plug>>,
     /// The end of the search, while names are being read.
     done: Option<DiscoverEvent>,
+    /// Time at which the search must be over.
+    end: Instant,
 }
 
 impl LabelledSearch {
-    pub(super) fn new(lan: Lan, events: BoxStream<'static, DiscoverEvent>) -> Self {
+    /// Makes a search that is over after `wait`, whatever has not been read by then.
+    pub(super) fn new(
+        lan: Lan,
+        events: BoxStream<'static, DiscoverEvent>,
+        wait: Option<Duration>,
+    ) -> Self {
         Self {
             lan,
             events,
@@ -55,6 +63,7 @@ impl LabelledSearch {
             tried: HashSet::new(),
             reading: FuturesUnordered::new(),
             done: None,
+            end: end_of(wait.unwrap_or(Duration::MAX)),
         }
     }
 
@@ -75,6 +84,7 @@ impl LabelledSearch {
                     }
                     done @ DiscoverEvent::Done(_) => self.done = Some(done),
                 },
+                () = sleep_until(self.end), if self.done.is_some() => return self.done.take(),
                 Some(plug) = self.reading.next() => {
                     let latest = self.unlabelled.remove(&plug.mac);
                     if let (Some(latest), Some(label)) = (latest, plug.extra) {
@@ -91,7 +101,7 @@ impl LabelledSearch {
         let can = self.lan.families.can(plug.family, Capability::Label);
         if can && self.tried.insert(plug.mac) {
             let (lan, plug) = (self.lan.clone(), plug.clone());
-            let reading = async move { lan.labelled(plug).await };
+            let reading = async move { lan.labelled(plug, LABEL_TIMEOUT).await };
             self.reading.push(reading.boxed());
         }
         let plug = self.labelled(plug);

@@ -28,7 +28,7 @@ const MODULE_PROBE_INTERVAL: Duration = Duration::from_millis(80);
 pub(super) const DEAF_TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Lan {
-    /// Probes `address` repeatedly for at most `budget`, and returns the device there, with the name that it stores.
+    /// Probes `address` repeatedly for at most `budget`, and returns the device there.
     ///
     /// # Errors
     ///
@@ -39,8 +39,7 @@ impl Lan {
         budget: Duration,
     ) -> Result<Plug, ContactError> {
         let mut probe = AddressProbe::new(self, address, &self.families).await?;
-        let plug = self.presence_by(&mut probe, end_of(budget)).await?;
-        Ok(self.labelled(plug).await)
+        self.presence_by(&mut probe, end_of(budget)).await
     }
 
     pub(super) async fn presence_by(
