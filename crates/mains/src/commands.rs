@@ -50,8 +50,8 @@ mod hub_config;
 mod moment;
 mod targets;
 
-/// The verbs. The options of a verb are put together when it is the one that was typed: those of all take longer than a
-/// short verb.
+// The verbs. The options of a verb are put together when it is the one that was typed: those of all take longer than a
+// short verb. No doc comment: the help would begin with it.
 #[derive(Debug, clap::Subcommand)]
 #[command(defer = true)]
 pub enum Verb {
