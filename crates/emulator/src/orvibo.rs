@@ -206,22 +206,20 @@ impl OrviboTwin {
                 self.send(now, arrival.at, arrival.from, reply.finish());
             }
             Request::Switch(mac, on) if is_ours(mac) => self.switch(now, arrival, on),
-            Request::SetCountdown(mac, on, seconds) if is_ours(mac) => {
-                if self.obeys(now, arrival) && !self.behaviour.no_countdown {
-                    let due = now + Duration::from_secs(seconds.into());
-                    self.countdown = (seconds > 0).then_some((due, on));
-                    self.answer_countdown(now, arrival);
-                }
+            Request::SetCountdown(mac, on, seconds)
+                if is_ours(mac) && self.obeys(now, arrival) && !self.behaviour.no_countdown =>
+            {
+                let due = now + Duration::from_secs(seconds.into());
+                self.countdown = (seconds > 0).then_some((due, on));
+                self.answer_countdown(now, arrival);
             }
-            Request::ReadCountdown(mac) if is_ours(mac) => {
-                if self.obeys(now, arrival) && !self.behaviour.no_countdown {
-                    self.answer_countdown(now, arrival);
-                }
+            Request::ReadCountdown(mac)
+                if is_ours(mac) && self.obeys(now, arrival) && !self.behaviour.no_countdown =>
+            {
+                self.answer_countdown(now, arrival);
             }
-            Request::ReadTable(mac, table) if is_ours(mac) => {
-                if self.obeys(now, arrival) {
-                    self.answer_table(now, arrival, table);
-                }
+            Request::ReadTable(mac, table) if is_ours(mac) && self.obeys(now, arrival) => {
+                self.answer_table(now, arrival, table);
             }
             // Meant for another device.
             _ => {}

@@ -115,8 +115,9 @@ fn factory(verb: &str, config: &PlugConfig, behaviour: &RecoBehaviour) -> String
         "SOCKB" => behaviour
             .engine
             .cloud_socket
-            .clone()
-            .unwrap_or_else(String::new),
+            .as_deref()
+            .unwrap_or("")
+            .to_owned(),
         "TCPTO" => "300".to_owned(),
         "TCPDIS" => "on".to_owned(),
         "MAXSK" => behaviour.stream.clients.unwrap_or(5).to_string(),

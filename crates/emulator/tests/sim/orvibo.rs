@@ -246,7 +246,7 @@ fn fifty_are_found_in_any_weather() {
             let mut world = SimWorld::of(seed, weather, |now| {
                 let address = |step: u32| (u32::from(FIRST) + step).into();
                 let faults = |step: u32| {
-                    if step % 2 == 0 {
+                    if step.is_multiple_of(2) {
                         &["copies=10"][..]
                     } else {
                         &[]

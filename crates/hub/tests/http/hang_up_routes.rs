@@ -128,7 +128,11 @@ async fn on_document(
         }
         ("replace", _) => {
             let path = document_path(guarded, operation).await;
-            let body = if number % 2 == 0 { edited } else { made };
+            let body = if number.is_multiple_of(2) {
+                edited
+            } else {
+                made
+            };
             json_to(operation, &path, body)
         }
         _ => panic!("{operation:?} is new: say here how it is called"),

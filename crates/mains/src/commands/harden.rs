@@ -195,7 +195,7 @@ async fn agreed(
 
 /// The way to the plug: from here, or by the hub that keeps it.
 enum Way<'a> {
-    Hub(Client, Mac),
+    Hub(Box<Client>, Mac),
     Here {
         // The sockets, which the module shares.
         _network: Network<'a>,
@@ -222,7 +222,9 @@ impl<'a> Way<'a> {
             && let Some(through) = Through::open(context).await?
         {
             match through.kept_plug(target) {
-                Ok(view) => return Ok(Self::Hub(through.client().clone(), view.plug.mac)),
+                Ok(view) => {
+                    return Ok(Self::Hub(Box::new(through.client().clone()), view.plug.mac));
+                }
                 Err(failure) if context.names_hub() => return Err(failure),
                 // One that the hub of this computer does not keep is reached from here.
                 Err(_) => {}

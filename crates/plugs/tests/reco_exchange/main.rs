@@ -28,7 +28,8 @@ impl Bench {
         let start = Instant::now();
         let local = datetime(2017, 4, 3, 11, 53, 21, 0);
         let mut bench = Self {
-            exchange: RecoExchange::new(command, local, start).unwrap(),
+            exchange: RecoExchange::new(command, local, start)
+                .expect("a Reco plug has this command"),
             start,
             now: start,
             done: Vec::new(),
