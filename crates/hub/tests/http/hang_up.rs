@@ -220,7 +220,11 @@ fn documents_plugs_and_tokens_are_the_same_in_memory_and_on_disk() {
                     .await;
                 guarded.settled(&format!("POST {path}, {polls}")).await;
                 if first(&path).await.is_none() {
-                    guarded.house.post(&path, made).await.expect(201);
+                    let answer = guarded.house.post(&path, made).await;
+                    // On a busy machine, what was hung up on is done after a look.
+                    if answer.status.as_u16() != 409 {
+                        answer.expect(201);
+                    }
                 }
                 let one = format!("{path}/{}", first(&path).await.unwrap());
                 guarded

@@ -157,6 +157,7 @@ async fn on_plug(guarded: &GuardedHouse, operation: &Operation, number: usize) -
         }
         "delay_plug" => json_to(operation, &path, json!({"state": "off", "minutes": 30})),
         "meter_plug" => bare(Method::POST, &path),
+        "harden_plug" => json_to(operation, &path, json!({"only": ["web-password"]})),
         "switch_plug" => json_to(operation, &path, json!({"state": "toggle"})),
         "import" => {
             let mut request = bare(Method::POST, &path);

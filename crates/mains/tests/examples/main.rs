@@ -285,9 +285,22 @@ fn run(home: &Home, script: &str) -> FinishedRun {
 
 /// Starts a hub with the documents that the examples speak of. It adopts the plugs because they have names.
 fn hub_of_examples(home: &Home, inventory: &[u8], group: &str) -> Hub {
+    // A plug that was hardened keeps its word, and so must who wants to reach it.
+    let entries = std::fs::read_dir(home.state()).into_iter().flatten();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let records = paths.filter(|path| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("harden-") && name.ends_with(".json")
+    });
+    let records: Vec<_> = records
+        .map(|path| (std::fs::read(&path).unwrap(), path))
+        .collect();
     let _ = std::fs::remove_dir_all(home.state());
     std::fs::create_dir_all(home.state()).unwrap();
     std::fs::write(home.state().join("inventory.json"), inventory).unwrap();
+    for (record, path) in records {
+        std::fs::write(path, record).unwrap();
+    }
     for written in [
         "mains.sqlite",
         "mains-backup.sqlite",

@@ -283,6 +283,8 @@ fn it_can_be_stopped_and_goes_on() {
     terminal.keys(&["?"]);
     terminal.shows(&["Ctrl-Z"]);
     terminal.keys(&["C-c"]);
+    // What is typed before it has ended is a key of the screen.
+    terminal.shows(&["shell%fg"]);
     terminal.line("echo \"code=$?\"");
     terminal.ended_with(0);
 }
