@@ -168,7 +168,10 @@ fn all_plugs_move_and_are_left_alone_afterwards() {
     macs.sort();
     assert_eq!(moved, macs);
     assert!(!run.stdout.contains("the new key") && !run.stderr.contains("the new key"));
-    let again = move_all(&home, "the new key", &[]).ends_with(0).json();
+    assert!(run.stderr.contains("6 of 6 plugs set up"), "{run:?}");
+    let run = move_all(&home, "the new key", &[]).ends_with(0);
+    assert!(run.stderr.contains("6 of 6 plugs set up"), "{run:?}");
+    let again = run.json();
     let again = again.as_array().unwrap();
     assert_eq!(again.len(), 6);
     assert!(
@@ -188,6 +191,7 @@ fn the_first_that_does_not_come_back_ends_it() {
     let reports = reports.as_array().unwrap();
     assert_eq!(reports.len(), 5);
     assert_eq!(reports[0]["error"]["kind"], "no_answer");
+    assert!(run.stderr.contains("0 of 5 plugs set up"), "{run:?}");
     for one in &reports[1..] {
         assert_eq!(
             (&one["confirmed"], step_names(one).len()),

@@ -172,10 +172,11 @@ pub(super) fn summarize(context: &Context, reports: &[SetupReport], count: usize
             context.ui.data(report.line())?;
         }
     }
-    let good = reports
-        .iter()
-        .filter(|report| report.failure.is_none())
-        .count();
+    // One that was left where it is has neither failed nor moved.
+    let is_good = |report: &&SetupReport| {
+        report.failure.is_none() && (report.confirmed || !report.steps.is_empty())
+    };
+    let good = reports.iter().filter(is_good).count();
     context
         .ui
         .status(format_args!("{good} of {count} plugs set up"));

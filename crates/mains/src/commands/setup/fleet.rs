@@ -75,9 +75,8 @@ pub(super) async fn run(
         reports: RefCell::default(),
     };
     let ended = interruption.run(context, fleet.run()).await;
-    let count = fleet.todo.len();
     let reports = fleet.into_reports(ended.err(), there);
-    all::summarize(context, &reports, count)
+    all::summarize(context, &reports, reports.len())
 }
 
 /// Returns every plug that is on a network, with its name and the strength of its signal.
