@@ -194,8 +194,9 @@ async fn agreed(
 }
 
 /// The way to the plug: from here, or by the hub that keeps it.
+#[expect(clippy::large_enum_variant, reason = "one is made for a command")]
 enum Way<'a> {
-    Hub(Box<Client>, Mac),
+    Hub(Client, Mac),
     Here {
         // The sockets, which the module shares.
         _network: Network<'a>,
@@ -223,7 +224,7 @@ impl<'a> Way<'a> {
         {
             match through.kept_plug(target) {
                 Ok(view) => {
-                    return Ok(Self::Hub(Box::new(through.client().clone()), view.plug.mac));
+                    return Ok(Self::Hub(through.client().clone(), view.plug.mac));
                 }
                 Err(failure) if context.names_hub() => return Err(failure),
                 // One that the hub of this computer does not keep is reached from here.
