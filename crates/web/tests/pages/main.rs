@@ -13,6 +13,7 @@ mod browser;
 mod charts;
 mod documents;
 mod events;
+mod hardening;
 mod hue;
 mod naming;
 mod s20;
