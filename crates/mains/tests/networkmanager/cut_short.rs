@@ -245,7 +245,8 @@ fn a_note_without_networkmanager_is_told_and_kept() {
     bench.end_service();
     send(&child, Signal::SIGINT);
     let (code, json, stderr) = result(&ended(child, SOON));
-    assert_eq!(code, 1, "{json:#} {stderr}");
+    // It may hear of the end of NetworkManager before the signal.
+    assert!(matches!(code, 1 | 7), "{code} {json:#} {stderr}");
     assert!(bench.note().is_some());
     let (code, json, _) = result(
         &bench
