@@ -2,9 +2,9 @@
 //!
 //! [`inspect`] reads an APK, a bundle of APKs (XAPK, APKS), a DEX file or a JAR from anything that can be read and sought. It
 //! looks at the strings of the code and of the resources, follows constants to the calls that make sockets and ciphers of
-//! them ([`flow`]), and ranks what it finds.
+//! them (`flow`), and ranks what it finds.
 //!
-//! An app is hostile input. Everything is bounded by [`limits`], nothing is written to the disk, and a part that cannot be
+//! An app is hostile input. Everything is bounded by `limits`, nothing is written to the disk, and a part that cannot be
 //! read is an [`AppProblem`] beside the findings of the rest.
 
 mod archive;

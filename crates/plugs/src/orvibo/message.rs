@@ -6,7 +6,7 @@ use hiflying::Mac;
 
 use crate::RelayState;
 
-/// The datagram to which every S20 replies with [`OrviboReply::Discovered`].
+/// The datagram to which every S20 replies with `OrviboReply::Discovered`.
 pub const DISCOVER: &[u8] = b"hd\x00\x06qa";
 
 const MAGIC: &[u8] = b"hd";
@@ -26,7 +26,7 @@ pub fn subscribe(mac: Mac) -> Vec<u8> {
     frame(*b"cl", &[&addressed(mac), &reversed(mac), &PADDING])
 }
 
-/// Moves the relay; the plug reports its position by [`OrviboReply::State`].
+/// Moves the relay; the plug reports its position by `OrviboReply::State`.
 pub fn switch(mac: Mac, relay: RelayState) -> Vec<u8> {
     let state = u8::from(relay == RelayState::On);
     frame(*b"dc", &[&addressed(mac), &[0; 4], &[state]])
@@ -39,7 +39,7 @@ pub fn count_down(mac: Mac, relay: RelayState, seconds: u16) -> Vec<u8> {
     frame(*b"cd", &[&addressed(mac), &[0; 4], &[0, action, low, high]])
 }
 
-/// Requests the table that [`OrviboReply::Settings`] is read from.
+/// Requests the table that `OrviboReply::Settings` is read from.
 pub fn read_settings(mac: Mac) -> Vec<u8> {
     let table = [SETTINGS_TABLE, 0, 0, 0, 0, 0, 0];
     frame(*b"rt", &[&addressed(mac), &[0; 4], &table])
