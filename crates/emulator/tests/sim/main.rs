@@ -11,6 +11,7 @@
     reason = "helpers of tests may fail like tests"
 )]
 
+mod confirmation;
 mod discovery;
 mod harden;
 mod join;

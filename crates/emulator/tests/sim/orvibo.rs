@@ -11,13 +11,11 @@ use plugs::discovery::{DiscoverEvent, Discovery, SearchLink, SearchPlan};
 use plugs::exchange::{ExchangeAction, ExchangeError};
 use plugs::{Family, FamilyId, Minutes, PlugCommand, PlugReply, RelayState, families};
 
+use crate::confirmation::{self, SwitchRun};
 use crate::seeds;
 use crate::world::{BROADCAST, CLIENT, FIRST, SimWorld, Weather, WorldEvent};
 
 const PORT: u16 = 10_000;
-/// Time and interval of the confirmation by discovery.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
-const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
 
 type OrviboWorld = SimWorld<OrviboTwin>;
 
@@ -66,42 +64,23 @@ fn carry_out(world: &mut OrviboWorld, command: PlugCommand) -> Result<PlugReply,
 
 /// Asks the plug for its state until it is `wanted` or time is over; returns the last answer.
 fn look(world: &mut OrviboWorld, wanted: RelayState) -> Option<RelayState> {
-    let end = world.now + CONFIRM_TIMEOUT;
-    let mut next = world.now;
-    let mut seen = None;
-    while world.now < end && seen != Some(wanted) {
-        if next <= world.now {
-            for probe in orvibo().probes(&[]) {
-                world.send(SocketAddrV4::new(FIRST, PORT), &probe.bytes);
-            }
-            next = world.now + CONFIRM_INTERVAL;
-        }
-        if let WorldEvent::Datagram { from, bytes } = world.next(Some(next.min(end)))
-            // A late report of a switch is no reply to the question.
-            && bytes.starts_with(b"hd\x00\x2Aqa")
-            && let Some(plug) = orvibo().parse_report(*from.ip(), &bytes, Timestamp::UNIX_EPOCH)
-        {
-            seen = plug.relay.or(seen);
-        }
-    }
-    seen
+    // A late report of a switch is no reply to the question.
+    let is_answer = |bytes: &[u8]| bytes.starts_with(b"hd\x00\x2Aqa");
+    confirmation::look(world, orvibo(), PORT, wanted, is_answer)
 }
 
 /// Returns the number of confirmed switches, the total, and the slowest; a relay confirmed as on must be on.
 fn confirmed(runs: u64, weather: Weather, faults: &[&str]) -> (u64, u64, Duration) {
-    let (mut confirmed, mut total, mut slowest) = (0, 0, Duration::ZERO);
-    for seed in seeds(runs) {
+    confirmation::count(runs, &format!("{weather:?} {faults:?}"), |seed| {
         let mut world = world(seed, weather, faults);
         let accepted = carry_out(&mut world, PlugCommand::Switch(RelayState::On)).is_ok();
-        total += 1;
-        if accepted && look(&mut world, RelayState::On) == Some(RelayState::On) {
-            assert!(world.twin().relay_is_on(), "seed {seed} {faults:?}");
-            confirmed += 1;
-            slowest = slowest.max(world.elapsed());
+        let is_confirmed = accepted && look(&mut world, RelayState::On) == Some(RelayState::On);
+        SwitchRun {
+            is_confirmed,
+            is_on: world.twin().relay_is_on(),
+            elapsed: world.elapsed(),
         }
-    }
-    println!("{weather:?} {faults:?}: confirmed {confirmed} of {total}, slowest {slowest:?}");
-    (confirmed, total, slowest)
+    })
 }
 
 #[test]

@@ -1,21 +1,16 @@
 //! Switching over TCP with the confirmation by scan: what the client believes is what the relay does.
 
-use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use emulator::Twin;
 use hiflying::PORT;
-use jiff::Timestamp;
 use jiff::civil::date;
 use plugs::exchange::{ExchangeAction, ExchangeError, NoReplyReason};
 use plugs::{FamilyId, PlugCommand, PlugReply, RelayState, families};
 
+use crate::confirmation::{self, SwitchRun};
 use crate::seeds;
 use crate::world::{FIRST, SimWorld, StreamEvent, Weather, WorldEvent};
-
-/// Time and interval of the confirmation by scan.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
-const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Carries out one order on the plug.
 fn carry_out(world: &mut SimWorld, order: PlugCommand) -> Result<PlugReply, ExchangeError> {
@@ -53,26 +48,10 @@ fn carry_out(world: &mut SimWorld, order: PlugCommand) -> Result<PlugReply, Exch
     }
 }
 
-/// Asks the plug for its state until it is `wanted` or patience ends; the last answer.
+/// Asks the plug for its state until it is `wanted` or time is over; returns the last answer.
 fn look(world: &mut SimWorld, wanted: RelayState) -> Option<RelayState> {
     let reco = families::all().get(FamilyId::RECO).unwrap();
-    let end = world.now + CONFIRM_TIMEOUT;
-    let mut next = world.now;
-    let mut seen = None;
-    while world.now < end && seen != Some(wanted) {
-        if next <= world.now {
-            for probe in reco.probes(&[]) {
-                world.send(SocketAddrV4::new(FIRST, PORT), &probe.bytes);
-            }
-            next = world.now + CONFIRM_INTERVAL;
-        }
-        if let WorldEvent::Datagram { from, bytes } = world.next(Some(next.min(end)))
-            && let Some(plug) = reco.parse_report(*from.ip(), &bytes, Timestamp::UNIX_EPOCH)
-        {
-            seen = plug.relay.or(seen);
-        }
-    }
-    seen
+    confirmation::look(world, reco, PORT, wanted, |_| true)
 }
 
 /// Switches on and confirms; whether the client is sure that it is on.
@@ -88,22 +67,18 @@ fn confirmed(
     faults: &[&str],
     disturb: fn(&mut SimWorld),
 ) -> (u64, u64, Duration) {
-    let (mut confirmed, mut total, mut slowest) = (0, 0, Duration::ZERO);
-    for seed in seeds(runs) {
+    confirmation::count(runs, &format!("{weather:?} {faults:?}"), |seed| {
         let mut world = SimWorld::with(seed, weather, |config| {
             config.faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
         });
         disturb(&mut world);
-        let believed = switch_on(&mut world);
-        total += 1;
-        if believed {
-            assert!(world.twin().relay_is_on(), "seed {seed} {faults:?}");
-            confirmed += 1;
-            slowest = slowest.max(world.elapsed());
+        let is_confirmed = switch_on(&mut world);
+        SwitchRun {
+            is_confirmed,
+            is_on: world.twin().relay_is_on(),
+            elapsed: world.elapsed(),
         }
-    }
-    println!("{weather:?} {faults:?}: confirmed {confirmed} of {total}, slowest {slowest:?}");
-    (confirmed, total, slowest)
+    })
 }
 
 fn undisturbed(_: &mut SimWorld) {}
