@@ -98,59 +98,24 @@ impl PacketWriter {
     /// Writes the handshake of a connection.
     pub(super) fn open(&self, at: Timestamp, app: SocketAddrV4, plug: SocketAddrV4) {
         self.streams().insert(app, TcpSequence::default());
-        self.segment(
-            at,
-            TranscriptDirection::ToPlug,
-            app,
-            plug,
-            TcpFlag::Syn,
-            &[],
-        );
-        self.segment(
-            at,
-            TranscriptDirection::FromPlug,
-            app,
-            plug,
-            TcpFlag::Syn,
-            &[],
-        );
-        self.segment(
-            at,
-            TranscriptDirection::ToPlug,
-            app,
-            plug,
-            TcpFlag::Data,
-            &[],
-        );
+        self.both(at, app, plug, TcpFlag::Syn);
     }
 
     /// Writes the end of a connection.
     pub(super) fn close(&self, at: Timestamp, app: SocketAddrV4, plug: SocketAddrV4) {
-        self.segment(
-            at,
-            TranscriptDirection::ToPlug,
-            app,
-            plug,
-            TcpFlag::Fin,
-            &[],
-        );
-        self.segment(
-            at,
-            TranscriptDirection::FromPlug,
-            app,
-            plug,
-            TcpFlag::Fin,
-            &[],
-        );
-        self.segment(
-            at,
-            TranscriptDirection::ToPlug,
-            app,
-            plug,
-            TcpFlag::Data,
-            &[],
-        );
+        self.both(at, app, plug, TcpFlag::Fin);
         self.streams().remove(&app);
+    }
+
+    /// Writes a flag of either end, and the acknowledgement of the second.
+    fn both(&self, at: Timestamp, app: SocketAddrV4, plug: SocketAddrV4, flag: TcpFlag) {
+        for (direction, flag) in [
+            (TranscriptDirection::ToPlug, flag),
+            (TranscriptDirection::FromPlug, flag),
+            (TranscriptDirection::ToPlug, TcpFlag::Data),
+        ] {
+            self.segment(at, direction, app, plug, flag, &[]);
+        }
     }
 
     fn streams(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddrV4, TcpSequence>> {
