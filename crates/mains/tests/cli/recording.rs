@@ -273,51 +273,21 @@ fn without_a_file_the_transcript_is_the_output() {
 #[test]
 fn each_code_of_record() {
     let home = Home::with_network();
+    let record = |more: &[&str]| home.run(&[&["record", "--plug", "127.0.0.2"][..], more].concat());
     home.run(&["record"]).ends_with(2);
     home.run(&["record", "--plug", "nowhere"]).ends_with(2);
-    let run = home
-        .run(&["record", "--plug", "127.0.0.2", "--listen", "127.0.0.2"])
-        .ends_with(2);
+    let run = record(&["--listen", "127.0.0.2"]).ends_with(2);
     assert!(run.stderr.contains("--listen"), "{run:?}");
-    let run = home
-        .run(&["record", "--plug", "127.0.0.2", "--listen", "192.0.2.77"])
-        .ends_with(7);
+    let run = record(&["--listen", "192.0.2.77"]).ends_with(7);
     assert!(
         run.stderr.contains("not an address of this machine"),
         "{run:?}"
     );
     let folder = path(&home, ".");
-    home.run(&[
-        "record",
-        "--plug",
-        "127.0.0.2",
-        "--listen",
-        RELAY,
-        "--out",
-        &folder,
-    ])
-    .ends_with(7);
-    home.run(&[
-        "record",
-        "--plug",
-        "127.0.0.2",
-        "--listen",
-        RELAY,
-        "--pcapng",
-        &folder,
-    ])
-    .ends_with(7);
+    record(&["--listen", RELAY, "--out", &folder]).ends_with(7);
+    record(&["--listen", RELAY, "--pcapng", &folder]).ends_with(7);
     let _taken = UdpSocket::bind((RELAY, 48899)).unwrap();
-    home.run(&[
-        "record",
-        "--plug",
-        "127.0.0.2",
-        "--listen",
-        RELAY,
-        "--out",
-        &path(&home, "a"),
-    ])
-    .ends_with(7);
+    record(&["--listen", RELAY, "--out", &path(&home, "a")]).ends_with(7);
 }
 
 #[test]
