@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 use crate::home::Home;
 use crate::house::WITHIN;
@@ -17,6 +18,8 @@ const PROMPT: &str = "shell%";
 /// An interactive shell in a terminal of its own.
 pub struct Tmux {
     socket: PathBuf,
+    // Of this terminal alone: a server that is still ending refuses the next one that comes to its socket.
+    _folder: TempDir,
 }
 
 impl Tmux {
@@ -36,7 +39,8 @@ impl Tmux {
     ) -> Option<Self> {
         needs::met(needs::tool("tmux", "-V", "tmux"))?;
         let mains = home.command();
-        let socket = home.path("tmux.socket");
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("tmux.socket");
         let mut tmux = Command::new("tmux");
         tmux.env_clear();
         for (name, value) in mains.get_envs() {
@@ -52,7 +56,10 @@ impl Tmux {
         tmux.args(["new-session", "-d", "-x", &width, "-y", &height]);
         tmux.args(["bash", "--norc", "--noprofile", "-i"]);
         needs::succeed(&mut tmux);
-        let terminal = Self { socket };
+        let terminal = Self {
+            socket,
+            _folder: folder,
+        };
         // The session has no bar at the bottom: the whole size is the shell's.
         terminal.tmux(&["set-option", "-g", "status", "off"]);
         terminal.resize_to(&width, &height);
