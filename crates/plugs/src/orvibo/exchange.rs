@@ -294,6 +294,3 @@ fn quote(datagram: &[u8]) -> String {
     let more = if datagram.len() > SHORT { " ..." } else { "" };
     format!("{}{more}", digits.join(" "))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,14 @@
-//! The exchange against scripted replies, in virtual time.
+//! The exchange of the S20 over UDP port 10000.
 
+use std::time::Instant;
+
+use hiflying::Mac;
+use plugs::exchange::{Exchange as _, ExchangeAction, ExchangeError, NoReplyReason};
+use plugs::orvibo::OrviboExchange;
+use plugs::{Minutes, PlugCommand, PlugReply, RelayState};
 use proptest::prelude::*;
 
-use super::*;
+use crate::bench::ExchangeBench;
 
 const MAC: Mac = Mac::new([0xAC, 0xCF, 0x23, 0x55, 0xFE, 0x22]);
 const SUBSCRIBE: &[u8] =
@@ -17,29 +23,14 @@ const OTHER_ON: &[u8] = b"hd\x00\x17sf\xAC\xCF\x23\x55\xFE\x23      \0\0\0\0\x01
 const ON_IN_300_S: &[u8] = b"hd\x00\x1Acd\xAC\xCF\x23\x55\xFE\x22      \0\0\0\0\0\x01\x2C\x01";
 const OFF_IN_300_S: &[u8] = b"hd\x00\x1Acd\xAC\xCF\x23\x55\xFE\x22      \0\0\0\0\0\0\x2C\x01";
 
-/// An exchange, the clock, and its actions so far with the time in milliseconds.
-struct ExchangeBench {
-    exchange: OrviboExchange,
-    start: Instant,
-    now: Instant,
-    done: Vec<(u128, ExchangeAction)>,
-    outcome: Option<(u128, Result<PlugReply, ExchangeError>)>,
-}
+type Bench = ExchangeBench<OrviboExchange>;
 
-impl ExchangeBench {
+impl Bench {
     fn new(command: PlugCommand) -> Self {
-        let start = Instant::now();
-        let mut bench = Self {
-            exchange: OrviboExchange::new(MAC, command).unwrap(),
-            start,
-            now: start,
-            done: Vec::new(),
-            outcome: None,
-        };
-        bench.settle();
+        let exchange = OrviboExchange::new(MAC, command).expect("an S20 has this command");
+        let mut bench = Self::of(exchange, Instant::now());
         assert_eq!(bench.take(), [(0, ExchangeAction::Open)]);
-        bench.exchange.handle_open(start);
-        bench.settle();
+        bench.open();
         bench
     }
 
@@ -51,37 +42,6 @@ impl ExchangeBench {
         assert_eq!(bench.take(), [sent(0, SUBSCRIBE), sent(15, SWITCH_ON)]);
         bench
     }
-
-    fn take(&mut self) -> Vec<(u128, ExchangeAction)> {
-        std::mem::take(&mut self.done)
-    }
-
-    fn settle(&mut self) {
-        let elapsed = (self.now - self.start).as_millis();
-        while let Some(action) = self.exchange.poll_action() {
-            self.done.push((elapsed, action));
-        }
-        if let Some(outcome) = self.exchange.poll_outcome() {
-            assert_eq!(self.outcome, None, "an outcome comes once");
-            self.outcome = Some((elapsed, outcome));
-        }
-    }
-
-    fn input(&mut self, bytes: &[u8]) {
-        self.exchange.handle_input(self.now, bytes);
-        self.settle();
-    }
-
-    /// Lets time pass, stopping at each timer.
-    fn pass(&mut self, milliseconds: u64) {
-        let end = self.now + Duration::from_millis(milliseconds);
-        while let Some(next) = self.exchange.poll_timeout().filter(|&next| next <= end) {
-            self.now = next.max(self.now);
-            self.exchange.handle_timeout(self.now);
-            self.settle();
-        }
-        self.now = end;
-    }
 }
 
 fn sent(at: u128, bytes: &[u8]) -> (u128, ExchangeAction) {
@@ -90,21 +50,21 @@ fn sent(at: u128, bytes: &[u8]) -> (u128, ExchangeAction) {
 
 #[test]
 fn subscribed_then_switched_and_done_with_the_report() {
-    let mut bench = ExchangeBench::switch_sent();
+    let mut bench = Bench::switch_sent();
     bench.input(ECHO);
     assert_eq!(bench.outcome, None, "the acknowledgement alone is not it");
     bench.input(NOW_OFF);
     bench.input(OTHER_ON);
     assert_eq!(bench.outcome, None);
     bench.input(NOW_ON);
-    assert_eq!(bench.outcome, Some((15, Ok(PlugReply::Accepted))));
+    bench.ended_at(15, PlugReply::Accepted);
     assert_eq!(bench.take(), [(15, ExchangeAction::Close)]);
     assert_eq!(bench.exchange.poll_timeout(), None);
 }
 
 #[test]
 fn a_report_from_before_the_command_is_none_of_it() {
-    let mut bench = ExchangeBench::new(PlugCommand::Switch(RelayState::On));
+    let mut bench = Bench::new(PlugCommand::Switch(RelayState::On));
     for early in [NOW_ON, ECHO, ON_IN_300_S] {
         bench.input(early);
     }
@@ -117,34 +77,34 @@ fn a_report_from_before_the_command_is_none_of_it() {
 
 #[test]
 fn repeated_at_once_then_after_another_subscription() {
-    let mut bench = ExchangeBench::switch_sent();
+    let mut bench = Bench::switch_sent();
     bench.pass(900);
     assert_eq!(bench.take(), [sent(465, SWITCH_ON), sent(915, SUBSCRIBE)]);
     bench.pass(250);
     assert_eq!(bench.take(), [sent(1165, SUBSCRIBE)]);
     // The switch was carried out, and only its reports got lost.
     bench.input(SUBSCRIBED_ON);
-    assert_eq!(bench.outcome, Some((1165, Ok(PlugReply::Accepted))));
+    bench.ended_at(1165, PlugReply::Accepted);
 }
 
 #[test]
 fn an_acknowledgement_is_enough_when_no_report_follows() {
-    let mut bench = ExchangeBench::switch_sent();
+    let mut bench = Bench::switch_sent();
     bench.input(ECHO);
     bench.pass(1000);
-    assert_eq!(bench.outcome, Some((465, Ok(PlugReply::Accepted))));
+    bench.ended_at(465, PlugReply::Accepted);
 }
 
 #[test]
 fn silence_ends() {
     let silence = ExchangeError::NoReply(NoReplyReason::NoReply);
-    let mut bench = ExchangeBench::new(PlugCommand::Switch(RelayState::On));
+    let mut bench = Bench::new(PlugCommand::Switch(RelayState::On));
     bench.pass(60_000);
     assert_eq!(bench.outcome, Some((4000, Err(silence.clone()))));
     let subscriptions = bench.take().len() - 1;
     assert_eq!(subscriptions, 16);
 
-    let mut bench = ExchangeBench::switch_sent();
+    let mut bench = Bench::switch_sent();
     for _ in 0..200 {
         bench.pass(50);
         bench.input(SUBSCRIBED_OFF);
@@ -163,7 +123,7 @@ fn silence_ends() {
 fn a_countdown_is_compared() {
     let minutes = Minutes::new(5).unwrap();
     let begin = |relay| {
-        let mut bench = ExchangeBench::new(PlugCommand::Delay(relay, minutes));
+        let mut bench = Bench::new(PlugCommand::Delay(relay, minutes));
         bench.input(SUBSCRIBED_OFF);
         bench.pass(15);
         bench
@@ -171,7 +131,7 @@ fn a_countdown_is_compared() {
     let mut bench = begin(RelayState::On);
     assert_eq!(bench.take()[1], sent(15, ON_IN_300_S));
     bench.input(ON_IN_300_S);
-    assert_eq!(bench.outcome, Some((15, Ok(PlugReply::Accepted))));
+    bench.ended_at(15, PlugReply::Accepted);
 
     let mut bench = begin(RelayState::On);
     for _ in 0..200 {
@@ -189,14 +149,14 @@ fn a_countdown_is_compared() {
 
 #[test]
 fn pieces_are_put_together_and_a_new_beginning_drops_the_old_one() {
-    let mut bench = ExchangeBench::switch_sent();
+    let mut bench = Bench::switch_sent();
     for piece in [&NOW_ON[..10], &NOW_ON[..15], &NOW_ON[15..20], &NOW_ON[20..]] {
         assert_eq!(bench.outcome, None);
         bench.input(piece);
     }
-    assert_eq!(bench.outcome, Some((15, Ok(PlugReply::Accepted))));
+    bench.ended_at(15, PlugReply::Accepted);
 
-    let mut bench = ExchangeBench::switch_sent();
+    let mut bench = Bench::switch_sent();
     bench.input(&NOW_ON[..10]);
     bench.pass(60_000);
     let (_, outcome) = bench.outcome.unwrap();
@@ -227,7 +187,7 @@ proptest! {
             PlugCommand::Label,
         ]),
     ) {
-        let mut bench = ExchangeBench::new(command);
+        let mut bench = Bench::new(command);
         for (bytes, pause) in inputs {
             bench.input(&bytes);
             bench.pass(pause);

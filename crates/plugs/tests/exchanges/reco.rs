@@ -1,10 +1,8 @@
-//! The TCP exchange of the Reco family against scripted plugs, in virtual time.
-
-#![expect(clippy::panic, reason = "a failed expectation in a test's helper")]
+//! The exchange of the Reco family over TCP.
 
 mod greeting;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::civil::datetime;
 use plugs::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason, PlugTransport};
@@ -12,31 +10,18 @@ use plugs::reco::{Reco, RecoExchange};
 use plugs::{Family, Measurement, PlugCommand, PlugReply, RelayState};
 use proptest::prelude::*;
 
+use crate::bench::ExchangeBench;
+
 const ON: &[u8] = b"AT+YZSWITCH=1,ON,201704031153\r\n";
 
-/// An exchange, the clock, and its actions so far with the time in milliseconds.
-struct Bench {
-    exchange: RecoExchange,
-    start: Instant,
-    now: Instant,
-    done: Vec<(u128, ExchangeAction)>,
-    outcome: Option<(u128, Result<PlugReply, ExchangeError>)>,
-}
+type Bench = ExchangeBench<RecoExchange>;
 
 impl Bench {
     fn new(command: PlugCommand) -> Self {
         let start = Instant::now();
         let local = datetime(2017, 4, 3, 11, 53, 21, 0);
-        let mut bench = Self {
-            exchange: RecoExchange::new(command, local, start)
-                .expect("a Reco plug has this command"),
-            start,
-            now: start,
-            done: Vec::new(),
-            outcome: None,
-        };
-        bench.settle();
-        bench
+        let exchange = RecoExchange::new(command, local, start);
+        Self::of(exchange.expect("a Reco plug has this command"), start)
     }
 
     fn switch() -> Self {
@@ -48,58 +33,17 @@ impl Bench {
         let mut bench = Self::switch();
         bench.open();
         assert_eq!(
-            bench.done,
+            bench.take(),
             [
                 (0, ExchangeAction::Open),
                 (0, ExchangeAction::Send(ON.to_vec()))
             ]
         );
-        bench.done.clear();
         bench
     }
 
-    fn elapsed(&self) -> u128 {
-        (self.now - self.start).as_millis()
-    }
-
-    fn settle(&mut self) {
-        while let Some(action) = self.exchange.poll_action() {
-            self.done.push((self.elapsed(), action));
-        }
-        if let Some(outcome) = self.exchange.poll_outcome() {
-            assert_eq!(self.outcome, None, "an outcome comes once");
-            self.outcome = Some((self.elapsed(), outcome));
-        }
-    }
-
-    fn open(&mut self) {
-        self.exchange.handle_open(self.now);
-        self.settle();
-    }
-
-    fn input(&mut self, bytes: &[u8]) {
-        self.exchange.handle_input(self.now, bytes);
-        self.settle();
-    }
-
-    fn closed(&mut self, how: NoReplyReason) {
-        self.exchange.handle_closed(self.now, how);
-        self.settle();
-    }
-
-    /// Lets time pass, stopping at each timer.
-    fn pass(&mut self, milliseconds: u64) {
-        let end = self.now + Duration::from_millis(milliseconds);
-        while let Some(next) = self.exchange.poll_timeout().filter(|&next| next <= end) {
-            self.now = next.max(self.now);
-            self.exchange.handle_timeout(self.now);
-            self.settle();
-        }
-        self.now = end;
-    }
-
     fn accepted_at(&self, milliseconds: u128) {
-        assert_eq!(self.outcome, Some((milliseconds, Ok(PlugReply::Accepted))));
+        self.ended_at(milliseconds, PlugReply::Accepted);
     }
 
     fn bad_answer(&self) -> &str {
