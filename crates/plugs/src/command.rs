@@ -71,6 +71,8 @@ impl fmt::Display for PlugCommand {
 pub enum PlugReply {
     /// Accepted. Only a later presence report confirms that the relay moved.
     Accepted,
+    /// Carried out: the plug has reported its relay in the commanded position after the command.
+    Confirmed,
     /// The meter's values.
     Measured(Measurement),
     /// The firmware's version, as the plug reports it.

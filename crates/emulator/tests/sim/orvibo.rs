@@ -145,12 +145,36 @@ fn what_did_not_happen_is_never_believed() {
 }
 
 #[test]
+fn a_reported_position_was_really_taken() {
+    let (mut confirmed, mut wrong) = (0, 0);
+    for (seed, loss) in seeds(300).zip([0.1, 0.2, 0.4].into_iter().cycle()) {
+        let mut world = world(seed, Weather::foul(loss), &["doubled=30%"]);
+        for wanted in [RelayState::On, RelayState::Off]
+            .into_iter()
+            .cycle()
+            .take(8)
+        {
+            if carry_out(&mut world, PlugCommand::Switch(wanted)) == Ok(PlugReply::Confirmed) {
+                confirmed += 1;
+                wrong += u32::from(world.twin().relay_is_on() != (wanted == RelayState::On));
+            }
+        }
+    }
+    println!("wrong {wrong} of {confirmed}");
+    assert_eq!(wrong, 0);
+}
+
+#[test]
 fn switching_to_where_it_is_succeeds() {
     for faults in [&[][..], &["quiet-when-same"], &["echo-only"]] {
         let mut world = world(1, Weather::FAIR, faults);
         for _ in 0..2 {
             let outcome = carry_out(&mut world, PlugCommand::Switch(RelayState::On));
-            assert_eq!(outcome, Ok(PlugReply::Accepted), "{faults:?}");
+            let expected = match faults {
+                ["echo-only"] => PlugReply::Accepted,
+                _ => PlugReply::Confirmed,
+            };
+            assert_eq!(outcome, Ok(expected), "{faults:?}");
         }
         assert!(world.twin().relay_is_on());
     }

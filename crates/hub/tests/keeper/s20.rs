@@ -18,9 +18,16 @@ use crate::automation::{Home, document};
 use crate::twins::{Plugs, in_network};
 use crate::world::{House, Wishes, at, eventually, loopback, mac, plug};
 
+/// Time after which a twin reports a switch.
+const REPORT_DELAY: Duration = Duration::from_millis(5);
+
 /// A twin that the test can reach while it is served.
 #[derive(Debug, Clone)]
-struct SharedTwin(Arc<Mutex<OrviboTwin>>);
+struct SharedTwin {
+    twin: Arc<Mutex<OrviboTwin>>,
+    /// The next time that the relay is in this position, somebody presses the button at once.
+    pressed_when: Arc<Mutex<Option<RelayState>>>,
+}
 
 impl SharedTwin {
     fn new(faults: &[&str]) -> Self {
@@ -29,14 +36,33 @@ impl SharedTwin {
             faults: faults.iter().map(|spec| spec.parse().unwrap()).collect(),
             ..OrviboConfig::at(at(1))
         };
-        Self(Arc::new(Mutex::new(OrviboTwin::new(
-            config,
-            Instant::now(),
-        ))))
+        Self {
+            twin: Arc::new(Mutex::new(OrviboTwin::new(config, Instant::now()))),
+            pressed_when: Arc::default(),
+        }
     }
 
     fn twin(&self) -> MutexGuard<'_, OrviboTwin> {
-        self.0.lock().unwrap()
+        self.twin.lock().unwrap()
+    }
+
+    /// Presses the button as soon as the relay is in this position.
+    fn press_when(&self, relay: RelayState) {
+        *self.pressed_when.lock().unwrap() = Some(relay);
+    }
+
+    fn press_if_due(&self, now: Instant) {
+        let mut twin = self.twin();
+        let is_there = |relay: &mut RelayState| (*relay == RelayState::On) == twin.relay_is_on();
+        if self
+            .pressed_when
+            .lock()
+            .unwrap()
+            .take_if(is_there)
+            .is_some()
+        {
+            twin.press(now);
+        }
     }
 
     fn press(&self) {
@@ -77,6 +103,8 @@ impl Twin for SharedTwin {
 
     fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         self.twin().handle_datagram(now, arrival, bytes);
+        // The report of the press follows the one of the command at once.
+        self.press_if_due(now + REPORT_DELAY);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -165,9 +193,7 @@ fn automated_unplugged_and_back() {
         assert!(on.await.unwrap().confirmed);
         let mut home = Home::around(house).await;
         home.catch_up("off").await;
-        // The command is repeated while it is not confirmed, also after somebody has pressed the button.
-        eventually(5, || home.house.registry.stats().switches == 2).await;
-        assert!(!twin.is_on());
+        eventually(5, || !twin.is_on()).await;
         let rule = json!({"kind": "auto_off", "after": "500ms", "plug": mac(1)});
         let rule = home.hub.rules().create(document(rule)).await.unwrap().id;
         twin.press();
@@ -190,6 +216,38 @@ fn automated_unplugged_and_back() {
         assert_eq!(home.house.registry.stats().failed_readings, 0);
         home.close().await;
         plugs.stop().await;
+    });
+}
+
+#[test]
+fn a_press_right_after_a_command_is_a_persons_and_stays() {
+    in_network(async {
+        for faults in [&[][..], &["no-echo"], &["late=300ms"]] {
+            let twin = SharedTwin::new(faults);
+            let plugs = Plugs::start(vec![twin.clone()]).await;
+            let house = House::open(Wishes::default()).await;
+            house.registry.adopt(at(1)).await.unwrap();
+            eventually(5, || twin.is_subscribed()).await;
+            twin.press_when(RelayState::On);
+            let on = house.registry.switch(mac(1), RelayCommand::On, Cause::Mqtt);
+            let on = on.await.unwrap();
+            assert_eq!(
+                (on.relay, on.confirmed),
+                (Some(RelayState::On), true),
+                "{faults:?}"
+            );
+            // Longer than a command is repeated.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert!(!twin.is_on(), "{faults:?}");
+            let moved = house.registry.moved(mac(1)).unwrap();
+            assert_eq!(
+                (moved.relay, moved.cause, moved.count),
+                (RelayState::Off, Cause::Person, 2),
+                "{faults:?}"
+            );
+            house.close().await;
+            plugs.stop().await;
+        }
     });
 }
 

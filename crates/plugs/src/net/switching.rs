@@ -1,7 +1,8 @@
 //! Switching and confirming.
 //!
 //! A plug's `+ok` acknowledges the command. Only a report of the plug shows whether the relay moved; so the plug is probed
-//! until it reports the commanded position, long enough for slow relays. The command is idempotent and repeated once.
+//! until it reports the commanded position, long enough for slow relays. The command is idempotent and repeated once, unless it was
+//! confirmed: a report that contradicts it later is a move of its own.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -133,6 +134,14 @@ impl PlugTask {
         };
         match outcome {
             None => return Ok(()),
+            // A report that contradicts it shows a later move, e.g. by the plug's button. The reports get a moment to arrive, so that
+            // those who follow them know of the switch before it is announced.
+            Some(Ok(PlugReply::Confirmed)) => {
+                let end = deadline.min(Instant::now() + MAX_PROBE_INTERVAL);
+                relay.until(end, is_there).await;
+                relay.state = Some(wanted);
+                return Ok(());
+            }
             Some(Ok(_)) => {}
             Some(Err(error))
                 if self.connection.has_sent() && !matches!(error, ContactError::Refused { .. }) =>

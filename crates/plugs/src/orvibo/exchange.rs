@@ -28,8 +28,8 @@ const MAX_PIECES: usize = 512;
 
 /// One [`PlugCommand`]: a subscription, without which a plug ignores commands, then the command. Both are repeated without a reply.
 ///
-/// A switch is complete when the plug reports the relay in the commanded position. A mere acknowledgement is enough once no report
-/// has followed, because every switch is confirmed by a probe.
+/// A switch is confirmed when the plug reports the relay in the commanded position. A mere acknowledgement is accepted once no report
+/// has followed; a probe must confirm it then.
 #[derive(Debug)]
 pub struct OrviboExchange {
     mac: Mac,
@@ -152,7 +152,7 @@ impl OrviboExchange {
             (PlugCommand::Switch(wanted), OrviboContent::Subscribed(relay))
                 if is_sent && relay == wanted =>
             {
-                self.finish(Ok(PlugReply::Accepted));
+                self.finish(Ok(PlugReply::Confirmed));
             }
             (_, OrviboContent::Subscribed(_)) => {
                 if let OrviboExchangeState::Subscribing { .. } = self.state {
@@ -164,7 +164,7 @@ impl OrviboExchange {
             (PlugCommand::Switch(wanted), OrviboContent::State(relay))
                 if is_sent && relay == wanted =>
             {
-                self.finish(Ok(PlugReply::Accepted));
+                self.finish(Ok(PlugReply::Confirmed));
             }
             (PlugCommand::Switch(_), OrviboContent::Acknowledged) => {
                 self.is_acknowledged = is_sent;

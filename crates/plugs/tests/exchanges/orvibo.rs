@@ -57,7 +57,7 @@ fn subscribed_then_switched_and_done_with_the_report() {
     bench.input(OTHER_ON);
     assert_eq!(bench.outcome, None);
     bench.input(NOW_ON);
-    bench.ended_at(15, PlugReply::Accepted);
+    bench.ended_at(15, PlugReply::Confirmed);
     assert_eq!(bench.take(), [(15, ExchangeAction::Close)]);
     assert_eq!(bench.exchange.poll_timeout(), None);
 }
@@ -84,7 +84,7 @@ fn repeated_at_once_then_after_another_subscription() {
     assert_eq!(bench.take(), [sent(1165, SUBSCRIBE)]);
     // The switch was carried out, and only its reports got lost.
     bench.input(SUBSCRIBED_ON);
-    bench.ended_at(1165, PlugReply::Accepted);
+    bench.ended_at(1165, PlugReply::Confirmed);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn pieces_are_put_together_and_a_new_beginning_drops_the_old_one() {
         assert_eq!(bench.outcome, None);
         bench.input(piece);
     }
-    bench.ended_at(15, PlugReply::Accepted);
+    bench.ended_at(15, PlugReply::Confirmed);
 
     let mut bench = Bench::switch_sent();
     bench.input(&NOW_ON[..10]);
