@@ -7,6 +7,16 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// A catalogue, in parts: some are those of several kinds of twins.
+pub(crate) type Catalogue<B> = [&'static [FaultRow<B>]];
+
+/// Returns all rows of a catalogue.
+pub(crate) fn rows<B>(
+    catalogue: &'static Catalogue<B>,
+) -> impl Iterator<Item = &'static FaultRow<B>> {
+    catalogue.iter().copied().flatten()
+}
+
 /// One row of a catalogue, with the parameter that was given.
 pub(crate) struct ParsedFault<B: 'static> {
     row: &'static FaultRow<B>,
@@ -36,16 +46,13 @@ pub enum FaultError {
 
 impl<B: Default> ParsedFault<B> {
     /// Reads `name` or `name=parameter`.
-    pub(crate) fn parse(catalogue: &'static [FaultRow<B>], text: &str) -> Result<Self, FaultError> {
+    pub(crate) fn parse(catalogue: &'static Catalogue<B>, text: &str) -> Result<Self, FaultError> {
         let (name, parameter) = match text.split_once('=') {
             Some((name, parameter)) => (name, Some(parameter.to_owned())),
             None => (text, None),
         };
         let name = name.trim();
-        let Some(row) = catalogue
-            .iter()
-            .find(|row| row.name().eq_ignore_ascii_case(name))
-        else {
+        let Some(row) = rows(catalogue).find(|row| row.name().eq_ignore_ascii_case(name)) else {
             return Err(FaultError::Unknown {
                 name: name.to_owned(),
                 nearest: nearest(catalogue, name),
@@ -107,8 +114,8 @@ macro_rules! fault_type {
 
         impl $name {
             /// Every fault: how it is written, and what it does.
-            pub fn catalogue() -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
-                $catalogue.iter().map(|row| (row.spec, row.explanation))
+            pub fn catalogue() -> impl Iterator<Item = (&'static str, &'static str)> {
+                $crate::catalogue::rows($catalogue).map(|row| (row.spec, row.explanation))
             }
 
             /// The name without the parameter.
@@ -152,7 +159,7 @@ macro_rules! fault_type {
 pub(crate) use fault_type;
 
 /// The name that starts alike, for the hint.
-fn nearest<B>(catalogue: &'static [FaultRow<B>], name: &str) -> Option<&'static str> {
+fn nearest<B>(catalogue: &'static Catalogue<B>, name: &str) -> Option<&'static str> {
     let alike = |candidate: &str| {
         candidate
             .bytes()
@@ -160,8 +167,7 @@ fn nearest<B>(catalogue: &'static [FaultRow<B>], name: &str) -> Option<&'static 
             .take_while(|(one, other)| one.eq_ignore_ascii_case(other))
             .count()
     };
-    catalogue
-        .iter()
+    rows(catalogue)
         .map(FaultRow::name)
         .max_by_key(|candidate| alike(candidate))
         .filter(|candidate| alike(candidate) >= 3)
@@ -265,14 +271,14 @@ pub(crate) use catalogue;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{FaultEffect, FaultRow, ParsedFault};
+    use super::{Catalogue, FaultEffect, FaultRow, ParsedFault, rows};
 
     /// Holds every row of a catalogue against what all have to keep. `text` is an example of a text that a row takes.
     pub(crate) fn check<B: Default + PartialEq + std::fmt::Debug>(
-        catalogue: &'static [FaultRow<B>],
+        catalogue: &'static Catalogue<B>,
         text: fn(&str) -> &str,
     ) {
-        for row in catalogue {
+        for row in rows(catalogue) {
             let given = example(row, text);
             let fault = ParsedFault::parse(catalogue, &given);
             let fault = fault.unwrap_or_else(|error| panic!("{given}: {error}"));
@@ -286,10 +292,14 @@ pub(crate) mod tests {
             let bare = ParsedFault::parse(catalogue, row.name());
             assert_eq!(bare.is_err(), needs_more, "{}", row.spec);
         }
-        let mut names: Vec<_> = catalogue.iter().map(FaultRow::name).collect();
+        let mut names: Vec<_> = rows(catalogue).map(FaultRow::name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), catalogue.len(), "a name is there twice");
+        assert_eq!(
+            names.len(),
+            rows(catalogue).count(),
+            "a name is there twice"
+        );
     }
 
     fn example<B>(row: &FaultRow<B>, text: fn(&str) -> &str) -> String {

@@ -182,8 +182,8 @@ impl HomeNetwork {
         }
     }
 
-    /// Returns the network as a scan lists it.
-    pub(crate) fn seen(&self, security: NetworkSecurity) -> VisibleNetwork {
+    /// Returns the network as a scan lists it; without a given strength of its signal, one that depends on its name.
+    pub(crate) fn seen(&self, security: NetworkSecurity, signal: Option<u8>) -> VisibleNetwork {
         let word = match (&self.key, self.protection(security)) {
             (None, _) => "OPEN/NONE",
             (Some(_), NetworkSecurity::Wep) => "SHARED/WEP",
@@ -192,7 +192,8 @@ impl HomeNetwork {
             (Some(_), NetworkSecurity::Mixed) => "WPAPSKWPA2PSK/TKIPAES",
         };
         let ssid = self.ssid.as_bytes();
-        VisibleNetwork::new(ssid, word, 60 + (hash(ssid) % 35) as u8)
+        let signal = signal.unwrap_or(60 + (hash(ssid) % 35) as u8);
+        VisibleNetwork::new(ssid, word, signal)
     }
 }
 
@@ -368,7 +369,7 @@ mod tests {
             ] {
                 let network = home(text);
                 // The client's reading of the twin's row leads to a setting that the twin admits.
-                let scanned = ScanSecurity::parse(network.seen(security).security).unwrap();
+                let scanned = ScanSecurity::parse(network.seen(security, None).security).unwrap();
                 let admitted = scanned
                     .credentials_for(network.key.as_ref())
                     .iter()

@@ -368,7 +368,7 @@ impl OrviboTwin {
             bytes: bytes.into(),
             secret: false,
         };
-        let wire = &self.behaviour.wire;
+        let wire = &self.behaviour.module.wire;
         self.outbox
             .send_datagram(due, transmit, wire, &mut self.random);
     }
@@ -403,7 +403,7 @@ impl Twin for OrviboTwin {
             self.module.handle_datagram(now, arrival, bytes);
             return;
         }
-        let wire = &self.behaviour.wire;
+        let wire = &self.behaviour.module.wire;
         let is_heard = self.is_reachable(*arrival.at.ip())
             && !(arrival.broadcast && wire.deaf_to_broadcast)
             && self.random.f64() >= wire.lost_in;

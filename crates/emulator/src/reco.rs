@@ -10,6 +10,7 @@ mod cloud;
 mod connection;
 pub(crate) mod fault;
 mod joining;
+pub(crate) mod module_fault;
 mod outlet;
 mod session;
 mod settings;

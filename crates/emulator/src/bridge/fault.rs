@@ -3,7 +3,7 @@
 //! Adding a fault means a switch in [`super::behaviour`], a row here and the line that reads the switch.
 
 use super::behaviour::{BridgeBehaviour, Deviation, Mangle, Replacement, Scope};
-use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
+use crate::catalogue::{Catalogue, FaultEffect, catalogue, fault_type};
 
 fault_type! {
     /// One deviation of a bridge with its parameter, as given to `--fault`.
@@ -57,7 +57,7 @@ const EMPTY_OBJECT: Replacement = Replacement::Body("application/json", "{}");
 use FaultEffect::{Count, Flag, Text, Time, Words};
 
 #[rustfmt::skip]
-static CATALOGUE: &[FaultRow<BridgeBehaviour>] = catalogue! {
+static CATALOGUE: &Catalogue<BridgeBehaviour> = &[catalogue! {
     // Instead of a reply.
     "error=N[WHERE]" Text(|q, text| numbered(q, text, |number| Ok(Replacement::Error(number)))), "Hue error N instead of what was asked, e.g. error=901POST/lights*1";
     "status=N[WHERE]" Text(|q, text| numbered(q, text, status)), "HTTP status N instead of what was asked";
@@ -129,7 +129,7 @@ static CATALOGUE: &[FaultRow<BridgeBehaviour>] = catalogue! {
     // The bulbs of the room; given for any bridge, it counts for all.
     "powered-for=D" Time(|q, d| q.powered_for = d), "all bulbs have been on for D already; after 30 min they take no touchlink";
     "unpowered" Flag(|q| q.unpowered = true), "all bulbs are without power until `p` is pressed";
-};
+}];
 
 #[cfg(test)]
 mod tests {

@@ -77,13 +77,8 @@ impl OrviboConfig {
             seed: self.seed,
             ..PlugConfig::at(self.listen)
         };
-        let mut module = RecoBehaviour {
-            wire: behaviour.wire.clone(),
-            joining: behaviour.joining.clone(),
-            ..RecoBehaviour::default()
-        };
+        let mut module = behaviour.module.clone();
         module.wire.source_port = true;
-        module.engine.restart_answered = behaviour.restart_answered;
         module.discovery.silent_scan = true;
         module.stream.refused = true;
         module.web.off = true;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
-use crate::outbox::WireFaults;
-use crate::reco::behaviour::JoinBehaviour;
+use crate::catalogue::{Catalogue, FaultEffect, catalogue, fault_type};
+use crate::reco::behaviour::RecoBehaviour;
+use crate::reco::module_fault::{HasModule, ModuleFaults};
 
 fault_type! {
     /// One deviation of an S20 with its parameter, as given to `--fault`.
@@ -14,10 +14,8 @@ fault_type! {
 /// The behaviour of a twin: a faithful S20 by default, with one switch for each deviation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OrviboBehaviour {
-    pub(crate) wire: WireFaults,
-    pub(crate) joining: JoinBehaviour,
-    /// The module replies to `AT+Z`.
-    pub(crate) restart_answered: bool,
+    /// The Wi-Fi module, and the network to it.
+    pub(crate) module: RecoBehaviour,
     pub(crate) copies: u32,
     pub(crate) silent_discovery: bool,
     pub(crate) all_one: bool,
@@ -49,9 +47,7 @@ pub(crate) struct OrviboBehaviour {
 impl Default for OrviboBehaviour {
     fn default() -> Self {
         Self {
-            wire: WireFaults::default(),
-            joining: JoinBehaviour::default(),
-            restart_answered: false,
+            module: RecoBehaviour::default(),
             copies: 1,
             silent_discovery: false,
             all_one: false,
@@ -80,20 +76,17 @@ impl Default for OrviboBehaviour {
     }
 }
 
+impl HasModule for OrviboBehaviour {
+    fn module(&mut self) -> &mut RecoBehaviour {
+        &mut self.module
+    }
+}
+
 use FaultEffect::{Count, Flag, Share, Time};
 
 #[rustfmt::skip]
-static CATALOGUE: &[FaultRow<OrviboBehaviour>] = catalogue! {
+static CATALOGUE: &Catalogue<OrviboBehaviour> = &[ModuleFaults::WIRE, ModuleFaults::SETTINGS, ModuleFaults::JOINING, catalogue! {
     // The way there and back.
-    "lost=P" Share(None, |b, p| { b.wire.lost_in = p; b.wire.lost_out = p; }), "each datagram is lost with probability P, each way";
-    "lost-in=P" Share(None, |b, p| b.wire.lost_in = p), "datagrams to the plug are lost with probability P";
-    "lost-out=P" Share(None, |b, p| b.wire.lost_out = p), "datagrams from the plug are lost with probability P";
-    "doubled[=P]" Share(Some(1.0), |b, p| b.wire.doubled = p), "a datagram from the plug arrives twice";
-    "delayed=D" Time(|b, d| b.wire.delayed = d), "replies come up to D late, each by another time";
-    "late=D" Time(|b, d| b.wire.late = d), "replies come D late, as over a long way";
-    "reordered[=P]" Share(Some(0.5), |b, p| b.wire.reordered = p), "a datagram from the plug is overtaken by the next ones";
-    "garbage[=P]" Share(Some(1.0), |b, p| b.wire.garbage = p), "a datagram of random bytes comes before a reply";
-    "deaf-to-broadcast" Flag(|b| b.wire.deaf_to_broadcast = true), "only unicast reaches the plug (access points that keep broadcasts back)";
     "truncated" Flag(|b| b.truncated = true), "replies lack their last three bytes, and state the full length";
     "wrong-length" Flag(|b| b.wrong_length = true), "replies state one byte more than they have";
     "wrong-mac" Flag(|b| b.wrong_mac = true), "replies to commands carry the MAC of another plug";
@@ -126,15 +119,7 @@ static CATALOGUE: &[FaultRow<OrviboBehaviour>] = catalogue! {
     "no-table" Flag(|b| b.no_table = true), "table 4 gets no answer";
     "lying-table" Flag(|b| b.lying_table = true), "the record in table 4 states more bytes than there are";
     "no-countdown" Flag(|b| b.no_countdown = true), "a countdown gets no answer, and is not started";
-
-    // Restarting and joining.
-    "comes-and-goes=D" Time(|b, d| b.joining.comes_and_goes = Some(d.max(Duration::from_secs(1)))), "is pulled out of its socket after D, and put back after D, again and again";
-    "restart=D" Time(|b, d| b.joining.restart = d), "a restart takes D instead of 1 s";
-    "association=D" Time(|b, d| b.joining.association = d), "joining takes D instead of 500 ms";
-    "fail-join" Flag(|b| b.joining.never_links = true), "the right key does not help: the plug never links";
-    "no-lease" Flag(|b| b.joining.no_lease = true), "the plug links but gets no address";
-    "z-answers" Flag(|b| b.restart_answered = true), "AT+Z is answered +ok before the restart";
-};
+}];
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +127,10 @@ mod tests {
 
     #[test]
     fn the_catalogue_is_sound() {
-        crate::catalogue::tests::check(CATALOGUE, |_| "text");
+        crate::catalogue::tests::check(CATALOGUE, |name| match name {
+            "sockb" => "TCP,8816,cloud.example",
+            "netp" => "TCP,Client,8816,cloud.example",
+            _ => "ASWD",
+        });
     }
 }

@@ -1,14 +1,12 @@
 //! The catalogue of deviations: one table that names, explains, parses and applies every `--fault`.
 //!
 //! A fault is a way in which a real unit, a clone or a bad network was seen to differ from the faithful SP-2, or one
-//! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::reco::behaviour`], a row here and
-//! the line that reads the switch.
+//! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::reco::behaviour`], a row here (or, where all
+//! twins with such a module have it, in [`super::module_fault`]) and the line that reads the switch.
 
-use std::time::Duration;
-
-use super::behaviour::{CommandBehaviour, RecoBehaviour};
-use super::values;
-use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
+use super::behaviour::RecoBehaviour;
+use super::module_fault::ModuleFaults;
+use crate::catalogue::{Catalogue, FaultEffect, catalogue, fault_type};
 use crate::network::NetworkSecurity;
 
 fault_type! {
@@ -51,42 +49,13 @@ fn security(behaviour: &mut RecoBehaviour, text: &str) -> Result<(), &'static st
     Ok(())
 }
 
-/// The settings that a lock-down changes.
-fn verb(text: &str) -> Result<&'static str, &'static str> {
-    let verbs = ["ASWD", "WEBU", "WMODE", "SOCKB", "NETP"];
-    let mut verbs = verbs.into_iter();
-    verbs
-        .find(|verb| verb.eq_ignore_ascii_case(text))
-        .ok_or("give ASWD, WEBU, WMODE, SOCKB or NETP")
-}
-
-/// A value of `AT+SOCKB` or `AT+NETP`.
-fn socket(
-    text: &str,
-    check: fn(&[u8], &CommandBehaviour) -> Option<Vec<u8>>,
-) -> Result<Option<String>, &'static str> {
-    check(text.as_bytes(), &CommandBehaviour::default())
-        .and_then(|socket| String::from_utf8(socket).ok())
-        .map(Some)
-        .ok_or("give the value as AT+SOCKB or AT+NETP takes it")
-}
-
 use FaultEffect::{Address, Count, Flag, Share, Text, Time};
 
 #[rustfmt::skip]
-static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
+static CATALOGUE: &Catalogue<RecoBehaviour> = &[ModuleFaults::WIRE, ModuleFaults::SETTINGS, ModuleFaults::JOINING, catalogue! {
     // The way there and back.
-    "lost=P" Share(None, |b, p| { b.wire.lost_in = p; b.wire.lost_out = p; }), "each datagram is lost with probability P, each way";
-    "lost-in=P" Share(None, |b, p| b.wire.lost_in = p), "datagrams to the plug are lost with probability P";
-    "lost-out=P" Share(None, |b, p| b.wire.lost_out = p), "datagrams from the plug are lost with probability P";
-    "doubled[=P]" Share(Some(1.0), |b, p| b.wire.doubled = p), "a datagram from the plug arrives twice";
-    "delayed=D" Time(|b, d| b.wire.delayed = d), "replies (UDP and TCP) come up to D late, each by another time";
-    "late=D" Time(|b, d| b.wire.late = d), "replies (UDP and TCP) come D late, as over a long way";
-    "reordered[=P]" Share(Some(0.5), |b, p| b.wire.reordered = p), "a datagram from the plug is overtaken by the next ones";
     "split" Flag(|b| b.wire.split = true), "a reply comes in two pieces: two segments on TCP, two datagrams of the AT session";
-    "garbage[=P]" Share(Some(1.0), |b, p| b.wire.garbage = p), "a datagram of random bytes comes before a reply";
     "source-port" Flag(|b| b.wire.source_port = true), "UDP replies go to the source port (as Orvibo S20, loggers), not to 48899";
-    "deaf-to-broadcast" Flag(|b| b.wire.deaf_to_broadcast = true), "only unicast reaches the plug (access points that keep broadcasts back)";
 
     // How replies are spelt.
     "cr-only" Flag(|b| b.wording.end = b"\r"), "replies end in one CR (ZengGe lamps)";
@@ -139,7 +108,6 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "ethernet-verbs" Flag(|b| b.engine.ethernet_verbs = true), "AT+EPHY and AT+FAPSTA exist, as on the HF-A11";
     "no-link-verbs" Flag(|b| b.engine.no_link_verbs = true), "AT+WSLK and AT+WSLQ are answered +ERR=-2: the module does not tell whether it is linked";
     "query-only-unknown" Flag(|b| b.engine.query_only_unknown = true), "setting a query-only verb is answered +ERR=-2 instead of -3";
-    "z-answers" Flag(|b| b.engine.restart_answered = true), "AT+Z is answered +ok before the restart";
     "q-silent" Flag(|b| b.engine.quit_silent = true), "AT+Q gets no answer";
     "w-silent" Flag(|b| b.engine.keep_alive_silent = true), "AT+W gets no answer";
     "short-help" Flag(|b| b.engine.short_help = true), "AT+H is answered +ok= without a list";
@@ -163,21 +131,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "wslk-bssid" Flag(|b| b.engine.link_bssid = true), "AT+WSLK gives the access point's MAC alone, in lower case";
     "rf-off" Flag(|b| b.engine.link_radio_off = true), "AT+WSLK replies RF Off instead of Disconnected";
 
-    // What a lock-down changes.
-    "sockb=TEXT" Text(|b, text| { b.engine.cloud_socket = socket(text, values::second_socket)?; Ok(()) }), "AT+SOCKB has this value: the module calls a server, TCP,PORT,HOST";
-    "netp=TEXT" Text(|b, text| { b.engine.client_socket = socket(text, values::socket)?; Ok(()) }), "AT+NETP has this value, TCP,Client,PORT,HOST for a module that calls a server";
-    "ap-stays" Flag(|b| b.engine.access_point_stays = true), "a plug in station mode keeps its own access point (AT+WMODE is APSTA)";
-    "forgets=VERB" Text(|b, text| { b.engine.forgets.push(verb(text)?); Ok(()) }), "ASWD, WEBU, WMODE, SOCKB or NETP is answered +ok and not kept; may be given several times";
-    "reverts=VERB" Text(|b, text| { b.engine.reverts.push(verb(text)?); Ok(()) }), "a new value of VERB is reported until the restart, and is gone after it; may be given several times";
-    "silent-after=VERB" Text(|b, text| { b.engine.silent_after.push(verb(text)?); Ok(()) }), "never comes back from the restart that applies a new value of VERB; may be given several times";
-    "cut-word" Flag(|b| b.engine.cut_word = true), "only the first 17 bytes of a new discovery word are kept";
-
     // Restarting and joining.
-    "comes-and-goes=D" Time(|b, d| b.joining.comes_and_goes = Some(d.max(Duration::from_secs(1)))), "is pulled out of its socket after D, and put back after D, again and again";
-    "restart=D" Time(|b, d| b.joining.restart = d), "a restart takes D instead of 1 s";
-    "association=D" Time(|b, d| b.joining.association = d), "joining takes D instead of 500 ms";
-    "fail-join" Flag(|b| b.joining.never_links = true), "the right key does not help: the plug never links";
-    "no-lease" Flag(|b| b.joining.no_lease = true), "the plug links but gets no address";
     "no-router" Flag(|b| b.joining.no_router = true), "AT+PING gets no answer from anybody";
     "security=KIND" Text(security), "home networks with a key are wep, wpa, wpa2 (default) or mixed";
 
@@ -221,11 +175,12 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     // The web page.
     "no-web" Flag(|b| b.web.off = true), "TCP 80 is closed";
     "web-password" Flag(|b| b.web.other_password = true), "the web login is not ADMIN/ADMIN";
-};
+}];
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::time::Duration;
 
     use super::*;
     use crate::catalogue::FaultError;

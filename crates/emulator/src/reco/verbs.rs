@@ -291,12 +291,12 @@ impl RecoTwin {
 
     /// Returns the visible networks, the strongest first.
     fn visible(&self) -> Vec<VisibleNetwork> {
-        let security = self.behaviour.joining.security;
+        let joining = &self.behaviour.joining;
         let mut networks: Vec<_> = self
             .config
             .home_networks
             .iter()
-            .map(|home| home.seen(security))
+            .map(|home| home.seen(joining.security, joining.signal))
             .collect();
         networks.extend(neighbours());
         networks.sort_by_key(|network| std::cmp::Reverse(network.signal));

@@ -159,7 +159,7 @@ impl From<ServerError> for Failure {
                 failure.hint("end the other program, or take another --listen")
             }
             ServerError::NotLocal { .. } => {
-                failure.hint("all of 127.0.0.2 to 127.255.255.254 can be used at any time")
+                failure.hint("give this machine the address first (`ip address add`); all of 127.0.0.2 to 127.255.255.254 are there already")
             }
             ServerError::Open { source, .. } => failure.caused_by(source),
             ServerError::Interfaces(source) => failure.caused_by(source),
@@ -170,7 +170,7 @@ impl From<ServerError> for Failure {
 /// Lists the faults of a kind of twin.
 fn print_catalogue(
     context: &Context,
-    catalogue: impl ExactSizeIterator<Item = (&'static str, &'static str)>,
+    catalogue: impl Iterator<Item = (&'static str, &'static str)>,
 ) -> Outcome {
     let rows: Vec<_> = catalogue.collect();
     let width = rows
