@@ -62,6 +62,9 @@ fn nobody_who_listens_and_a_key_that_is_not_that_of_the_network() {
     let report = run.json();
     assert_eq!(report["confirmed"], false);
     assert_eq!(report["error"]["kind"], "no_answer");
+    let message = report["error"]["message"].as_str().unwrap();
+    assert_eq!(message, "no plug has joined within 6s");
+    assert_eq!(step_names(&report), ["interface", "send"]);
     assert!(begin.elapsed().as_secs() < 20);
     home.emulate(&["--smartlink", "--home-network", "Home:another key"], 1);
     finish_timeout(&home, KEY).ends_with(4);
@@ -114,7 +117,7 @@ fn a_taken_port_and_options_of_another_method() {
 }
 
 /// Plugs on `Old` that know `New` as well.
-fn fleet(home: &mut Home, count: usize, faults: &[&str]) -> Vec<String> {
+fn fleet(home: &mut Home, count: usize, more: &[&str]) -> Vec<String> {
     let count_text = count.to_string();
     let mut words = vec![
         "--count",
@@ -124,9 +127,10 @@ fn fleet(home: &mut Home, count: usize, faults: &[&str]) -> Vec<String> {
         "--home-network",
         "New:the new key",
     ];
-    for fault in ["restart=300ms", "association=100ms"].iter().chain(faults) {
+    for fault in ["restart=300ms", "association=100ms"] {
         words.extend(["--fault", fault]);
     }
+    words.extend(more);
     let ready = home.emulate(&words, count);
     ready
         .iter()
@@ -203,6 +207,86 @@ fn the_first_that_does_not_come_back_ends_it() {
     // The others move with the right key.
     let rest = move_all(&home, "the new key", &[]).ends_with(0).json();
     assert_eq!(rest.as_array().unwrap().len(), 4);
+}
+
+/// Returns the plugs of a move in the order in which they began, and the highest number of moves under way at the same time after
+/// the first had ended.
+fn course(stderr: &str) -> (Vec<String>, usize) {
+    let (mut begun, mut under_way, mut most) = (Vec::new(), Vec::new(), 0);
+    for line in stderr.lines().filter(|line| line.starts_with('[')) {
+        let (_, text) = line.split_once("] ").unwrap();
+        let Some(mac) = text.get(..17).filter(|mac| mac.starts_with("AC:CF")) else {
+            continue;
+        };
+        if text == mac {
+            begun.push(mac.to_owned());
+            under_way.push(mac);
+            assert!(
+                begun.len() == 1 || !under_way.contains(&begun[0].as_str()),
+                "{stderr}"
+            );
+            most = most.max(under_way.len());
+        } else {
+            under_way.retain(|one| *one != mac);
+        }
+    }
+    assert_eq!(under_way, [""; 0], "{stderr}");
+    (begun, most)
+}
+
+#[test]
+fn the_strongest_moves_alone_and_then_three_at_a_time_by_signal() {
+    let mut home = Home::with_network();
+    let signals = [30, 85, 55, 95, 10, 70, 45, 0];
+    let mut macs = Vec::new();
+    for (place, signal) in signals.into_iter().enumerate() {
+        let (address, fault) = (format!("127.0.0.{}", place + 2), format!("signal={signal}"));
+        let mac = fleet(&mut home, 1, &["--listen", &address, "--fault", &fault]).remove(0);
+        macs.push((signal, mac));
+    }
+    macs.sort_unstable_by(|one, other| other.cmp(one));
+    let expected: Vec<String> = macs.into_iter().map(|(_, mac)| mac).collect();
+    let run = move_all(&home, "the new key", &[]).ends_with(0);
+    let (begun, most) = course(&run.stderr);
+    assert_eq!(begun, expected);
+    assert_eq!(most, 3, "{}", run.stderr);
+    let reports = run.json();
+    let reports = reports.as_array().unwrap().iter();
+    let reported: Vec<_> = reports.map(|one| one["plug"].as_str().unwrap()).collect();
+    assert_eq!(reported, expected);
+}
+
+#[test]
+fn one_that_does_not_come_back_stops_the_batches_and_another_run_goes_on() {
+    let mut home = Home::with_network();
+    // The fourth, the last of its batch, is out of reach of the new network.
+    for (place, signal) in [90, 80, 70, 60, 50, 40].into_iter().enumerate() {
+        let (address, fault) = (format!("127.0.0.{}", place + 2), format!("signal={signal}"));
+        let more = ["--listen", &address, "--fault", &fault];
+        match place {
+            3 => {
+                let known = ["--home-network", "Old:the old key"];
+                home.emulate(&[&more[..], &known].concat(), 1);
+            }
+            _ => drop(fleet(&mut home, 1, &more)),
+        }
+    }
+    let run = move_all(&home, "the new key", &["--wait", "4s"]).ends_with(4);
+    let confirmed = |run: &FinishedRun| -> Vec<bool> {
+        let reports = run.json();
+        let reports = reports.as_array().unwrap().iter();
+        reports.map(|one| one["confirmed"] == true).collect()
+    };
+    assert_eq!(
+        confirmed(&run),
+        [true, true, true, false, false, false],
+        "{run:?}"
+    );
+    assert_eq!(run.json()[3]["error"]["kind"], "no_answer");
+    assert!(run.stderr.contains("3 of 6 plugs set up"), "{run:?}");
+    let run = move_all(&home, "the new key", &[]).ends_with(0);
+    assert_eq!(confirmed(&run), [true; 5], "{run:?}");
+    assert_eq!(course(&run.stderr).0.len(), 2, "{run:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::job::remember;
 use super::options::{self, HomeKey, SetupOptions};
 use super::report::SetupReport;
 use super::steps::StepLog;
-use super::timing::SMARTLINK_TIMEOUT;
+use super::timing::{END_MARGIN, SMARTLINK_TIMEOUT};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::resolve::interfaces::none_up;
@@ -132,6 +132,8 @@ impl SmartLinkSetup<'_> {
             Some(_) => self.context.budget(Duration::MAX),
             None => SMARTLINK_TIMEOUT,
         };
+        // Before the whole command is out of time, which would not tell what it waited for.
+        let until = limit.saturating_sub(END_MARGIN);
         self.steps.progress(format_args!(
             "sending the key of '{ssid}' in packet lengths; the plug must be in SmartLink mode"
         ));
@@ -140,7 +142,7 @@ impl SmartLinkSetup<'_> {
         let sending = drive(port, interface, &mut sender);
         let what = "waiting for a plug to join";
         let ui = &self.context.ui;
-        let joined = ui.waiting_at_most(what, limit, timeout(limit, sending));
+        let joined = ui.waiting_at_most(what, limit, timeout(until, sending));
         match joined.await {
             Ok(joined) => {
                 let joined = joined?;
@@ -154,7 +156,7 @@ impl SmartLinkSetup<'_> {
                     times(sender.cycles())
                 );
                 self.steps.failed("send", sent);
-                Err(no_reply(limit))
+                Err(no_reply(self.context.settings.timeout.unwrap_or(limit)))
             }
         }
     }
@@ -218,15 +220,28 @@ async fn drive(
     }
 }
 
-/// Returns the interface to send from: the selected one, of several the one with the default route.
+/// Returns the interface to send from: the selected one, of several the one with the default route. The key goes to no network by
+/// chance.
 fn interface(context: &Context) -> Result<Interface, Failure> {
     let mut selected = select(&context.settings.interfaces)?;
     let source = source_for(SOMEWHERE).ok();
     let by_route = selected.iter().position(|it| Some(it.address) == source);
-    match by_route {
-        Some(index) => Ok(selected.swap_remove(index)),
-        None => selected.into_iter().next().ok_or_else(none_up),
-    }
+    let index = match (by_route, selected.len()) {
+        (Some(index), _) => index,
+        (None, 0) => return Err(none_up()),
+        (None, 1) => 0,
+        (None, _) => return Err(several_up(&selected)),
+    };
+    Ok(selected.swap_remove(index))
+}
+
+fn several_up(interfaces: &[Interface]) -> Failure {
+    let names: Vec<&str> = interfaces.iter().map(|it| it.name.as_str()).collect();
+    let names = names.join(", ");
+    Failure::usage(format!(
+        "several interfaces are up ({names}), and none of them has the default route"
+    ))
+    .hint("name the one on the plug's future network, or its address, with `--interface`")
 }
 
 fn times(count: u32) -> String {

@@ -46,6 +46,9 @@ pub(super) const STATION_TIMEOUT: Duration = Duration::from_millis(1200);
 /// Time for a plug to join by SmartLink: nine cycles of a key of eight characters.
 pub(super) const SMARTLINK_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Time before the end of `--timeout` at which the sending ends.
+pub(super) const END_MARGIN: Duration = Duration::from_millis(100);
+
 /// Time for interrupted work to write back the module's settings after a signal.
 pub(super) const CLEANUP_TIMEOUT: Duration = Duration::from_secs(6);
 
