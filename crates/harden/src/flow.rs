@@ -117,7 +117,7 @@ impl From<&HardenError> for RequestError {
         let message = ErrorChain(error).to_string();
         match error {
             HardenError::NoReply { .. } => Self::new(ErrorKind::NoAnswer, message).hint(
-                "if its discovery word was changed from another computer, harden it from there, or pass that computer's export with `--from`",
+                "if its discovery word was changed from another computer, harden it from there, or pass that computer's export with `--undo --from`",
             ),
             HardenError::OtherPlug { .. } => Self::usage(message),
             HardenError::Record(error) => Self::new(error.into(), message),

@@ -113,7 +113,7 @@ impl HardenRecord {
     /// [`RecordError`] if the file cannot be read or is no record.
     pub fn read(path: &Path) -> Result<Self, RecordError> {
         let file = StateFile::new(path, MAX_FILE_BYTES);
-        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no such file");
         let text = file.read().and_then(|text| text.ok_or_else(missing));
         let text = text.map_err(|source| failure("read", path, source))?;
         Self::parse(&text).map_err(|problem| RecordError::Malformed {

@@ -71,7 +71,9 @@ impl<M: HardenModule> HardenRun<'_, M> {
                 is_restored: true,
             }),
             Err(second) => Err(ChangeFailure {
-                reason: format!("{reason}; the old value could not be put back: {second}"),
+                reason: format!(
+                    "{reason}; the old value could not be put back, so the plug may have either value: {second}"
+                ),
                 is_restored: false,
             }),
         }

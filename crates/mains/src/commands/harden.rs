@@ -20,7 +20,7 @@ use crate::ui::{BAD, BOLD, DIM, GOOD, WARN, clean, paint};
 
 /// The one thing that no setting closes.
 const KEY_IS_READABLE: &str = "the Wi-Fi key can still be read by whoever knows the discovery word, and the relay can be \
-    switched by whoever reaches TCP port 8899: no setting closes these, so keep the plug on a network that strangers cannot join";
+    switched by whoever reaches the port of its commands (TCP 8899, of an S20 UDP 10000): no setting closes these, so keep the plug on a network that strangers cannot join";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -120,15 +120,21 @@ pub async fn run(context: &Context, args: HardenArgs) -> Outcome {
         true => way.run(context, &request).await?,
         false => agreed(context, &args.plug, &mut way, &request).await?,
     };
-    if let Some(path) = &args.export
-        && let Err(error) = file.export(path)
-    {
-        let failure = Failure::from(error);
-        report.error.get_or_insert(ErrorDocument {
-            kind: failure.kind(),
-            message: failure.to_string(),
-            hint: failure.hint_text().map(str::to_owned),
-        });
+    if let Some(path) = &args.export {
+        match file.export(path) {
+            Ok(()) => context.ui.status(format_args!(
+                "the old values were copied into {}; keep it like a password",
+                path.display()
+            )),
+            Err(error) => {
+                let failure = Failure::from(error);
+                report.error.get_or_insert(ErrorDocument {
+                    kind: failure.kind(),
+                    message: failure.to_string(),
+                    hint: failure.hint_text().map(str::to_owned),
+                });
+            }
+        }
     }
     tell(context, &args.plug, &report)?;
     let is_interrupted = way.is_interrupted();
@@ -378,8 +384,11 @@ fn state_cell(step: &HardenStep) -> Cell {
 fn detail(step: &HardenStep) -> String {
     let change = match (&step.before, &step.after) {
         (Some(before), Some(after)) if before != after => {
-            let after = if after.is_empty() { "none" } else { after };
-            Some(format!("{before} \u{2192} {after}"))
+            let shown = |text: &String| match text.is_empty() {
+                true => "none".to_owned(),
+                false => text.clone(),
+            };
+            Some(format!("{} \u{2192} {}", shown(before), shown(after)))
         }
         _ => None,
     };

@@ -21,6 +21,11 @@ const IDS: [&str; 4] = [
 
 /// A plug on which everything stands open, and a quick one.
 fn plug(home: &mut Home, faults: &[&str]) -> String {
+    device(home, "plug", faults)
+}
+
+/// The same for another kind of plug.
+fn device(home: &mut Home, kind: &str, faults: &[&str]) -> String {
     let mut words = vec!["--listen", PLUG];
     let always = [
         "restart=300ms",
@@ -31,7 +36,7 @@ fn plug(home: &mut Home, faults: &[&str]) -> String {
     for fault in always.iter().chain(faults) {
         words.extend(["--fault", fault]);
     }
-    let ready = home.emulate(&words, 1).remove(0);
+    let ready = home.emulate_device(kind, &words, 1).remove(0);
     ready.split(' ').nth(2).unwrap().to_owned()
 }
 
@@ -157,6 +162,49 @@ fn everything_is_closed_and_restored_and_no_secret_is_seen() {
         .ends_with(0)
         .json();
     assert_eq!(before, plan);
+}
+
+#[test]
+fn an_s20_is_closed_and_restored_and_stays_a_plug() {
+    let mut home = Home::with_network();
+    let mac = device(&mut home, "s20", &["reverts=SOCKB"]);
+    home.json(&["name", PLUG, "lamp"]).ends_with(0);
+    home.json(&["on", "lamp"]).ends_with(0);
+    let plan = home
+        .json(&["harden", "lamp", "--dry-run"])
+        .ends_with(0)
+        .json();
+    assert_eq!((&plan["plug"], states(&plan)), (&json!(mac), all("open")));
+    let report = harden(&home, &[]).ends_with(5).json();
+    let found: Vec<_> = states(&report)
+        .into_iter()
+        .map(|(_, state)| state)
+        .collect();
+    assert_eq!(found, ["closed", "closed", "closed", "failed"], "{report}");
+    let reason = report["steps"][3]["reason"].as_str().unwrap();
+    assert!(reason.ends_with("the old value is back"), "{reason}");
+    // Its commands need no word; the relay has stayed as it was.
+    let status = home.json(&["status", "lamp"]).ends_with(0).json();
+    let seen = (&status[0]["family"], &status[0]["relay"]);
+    assert_eq!(seen, (&json!("orvibo"), &json!("on")));
+    home.json(&["off", "lamp"]).ends_with(0);
+    home.json(&["version", "lamp"]).ends_with(0);
+    let module = home.json(&["at", PLUG, "MID"]).ends_with(0).json();
+    assert_eq!(module[0]["reply"], "+ok=HF-LPB100");
+    let probe = home.json(&["probe", PLUG]).ends_with(0).json();
+    assert_eq!(
+        (&probe["family"], &probe["words"]),
+        (&json!("orvibo"), &json!([]))
+    );
+
+    let undone = harden(&home, &["--undo"]).ends_with(0).json();
+    assert_eq!(states(&undone), all("open"));
+    assert!(!record(&home, &mac).exists());
+    let after = home
+        .json(&["harden", "lamp", "--dry-run"])
+        .ends_with(0)
+        .json();
+    assert_eq!(after, plan);
 }
 
 #[test]

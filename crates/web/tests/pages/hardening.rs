@@ -1,10 +1,21 @@
 //! The weaknesses of a plug, on its page.
 
+use api::{HardenRequest, WeaknessId};
 use emulator::{RecoTwin, Twin};
 
 use crate::browser::Browser;
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, at, hex, plug};
+use crate::world::{House, at, hex, mac, plug};
+
+/// Returns the state of each weakness on the page of a plug.
+fn states(html: &str) -> Vec<String> {
+    let section = html.split("What stands open</h2>").nth(1).unwrap();
+    let section = section.split("</section>").next().unwrap();
+    let chips = section.split("<span class=\"chip\">").skip(1);
+    chips
+        .map(|chip| chip.split('<').next().unwrap().to_owned())
+        .collect()
+}
 
 #[test]
 fn a_look_at_a_plug_shows_what_stands_open() {
@@ -29,6 +40,22 @@ fn a_look_at_a_plug_shows_what_stands_open() {
         page.shows(200, "Access point");
         page.shows(200, &format!("mains harden {}", hex(1)));
         assert!(!page.html.contains("Not looked at"), "{}", page.html);
+
+        assert_eq!(states(&page.html), ["open", "open", "closed", "closed"]);
+
+        // What the hub closes shows as closed.
+        let request = HardenRequest {
+            only: vec![WeaknessId::WebPassword],
+            ..HardenRequest::default()
+        };
+        let report = house
+            .hub
+            .harden(mac(1).parse().unwrap(), request)
+            .await
+            .unwrap();
+        assert!(report.error.is_none(), "{report:?}");
+        let page = browser.get(&path).await;
+        assert_eq!(states(&page.html), ["open", "closed", "closed", "closed"]);
 
         browser.log_in_to_view().await;
         let page = browser.get(&path).await;
