@@ -69,7 +69,8 @@ fn read(path: &Path) -> io::Result<String> {
     if metadata.len() > MAX_TRANSCRIPT {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    let mut text = String::new();
-    file.take(MAX_TRANSCRIPT).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    file.take(MAX_TRANSCRIPT).read_to_end(&mut bytes)?;
+    // What is no text is no transcript, and the parser names the line.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
