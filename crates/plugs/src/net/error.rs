@@ -57,7 +57,7 @@ pub enum ContactError {
         error: Arc<BindError>,
     },
     /// The device lacks the ability.
-    #[error("the device at {address} is a '{family}', which cannot {command}")]
+    #[error("the device at {address} is of the family '{family}', which cannot {command}")]
     Unsupported {
         /// The device's address.
         address: Ipv4Addr,

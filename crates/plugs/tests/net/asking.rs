@@ -111,7 +111,7 @@ async fn modules_of_unknown_trade() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the device at 127.61.14.2 is a 'module', which cannot switch on"
+        "the device at 127.61.14.2 is of the family 'module', which cannot switch on"
     );
     assert!(matches!(error, ContactError::Unsupported { .. }));
 }
