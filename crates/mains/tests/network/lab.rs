@@ -117,7 +117,7 @@ impl NetworkLab {
             let rules = format!(
                 "add table ip loss\n\
                  add chain ip loss input {{ type filter hook input priority 0; }}\n\
-                 add rule ip loss input udp dport {{ 48899, 10000 }} numgen random mod 100 < {percent} counter drop\n"
+                 add rule ip loss input udp dport {{ 48899, 49999, 10000 }} numgen random mod 100 < {percent} counter drop\n"
             );
             let mut nft = self
                 .command_in(part, "nft")
@@ -132,6 +132,12 @@ impl NetworkLab {
                 .unwrap();
             assert!(nft.wait().unwrap().success(), "nft");
         }
+    }
+
+    /// Pulls the cable of a part out of the switch on the first network, or puts it back.
+    pub fn cable(&self, part: &str, is_in: bool) {
+        let state = if is_in { "up" } else { "down" };
+        self.ip("switch", &format!("link set {part}0 {state}"));
     }
 
     /// Returns the number of datagrams that the client's side has lost so far: proof that the loss was real.
@@ -202,13 +208,15 @@ impl NetworkLab {
 
     /// Runs `mains --json …` in the client's namespace and returns its exit code and document.
     pub fn mains(&self, words: &[&str]) -> (i32, serde_json::Value) {
-        let output = self
-            .client(env!("CARGO_BIN_EXE_mains"))
-            .arg("--json")
-            .args(words)
-            .output()
-            .unwrap();
+        let output = self.json(words).output().unwrap();
         (output.status.code().unwrap_or(-1), document(&output))
+    }
+
+    /// `mains --json …` in the client's namespace.
+    pub fn json(&self, words: &[&str]) -> Command {
+        let mut command = self.client(env!("CARGO_BIN_EXE_mains"));
+        command.arg("--json").args(words);
+        command
     }
 
     /// Starts `mains emulate plug …` beside the client and waits until `count` twins are ready.

@@ -15,6 +15,8 @@ mod addressing;
 mod clients;
 mod discovery;
 mod figures;
+mod fleet;
+mod hardening;
 mod hue_clients;
 mod lab;
 #[allow(
@@ -25,3 +27,4 @@ mod lab;
 mod needs;
 mod s20;
 mod setup;
+mod smartlink;
