@@ -35,6 +35,15 @@ enum Return {
     OtherWord,
 }
 
+/// Reason why a setting is not proven after a restart, with its verb.
+#[derive(Debug, thiserror::Error)]
+enum CheckError {
+    #[error("no reply to AT+{0} after the restart")]
+    NoReply(&'static str),
+    #[error("AT+{0} lost its new value in the restart")]
+    Reverted(&'static str),
+}
+
 impl<M: HardenModule> HardenRun<'_, M> {
     /// Makes changes and proves them; takes them back where that fails.
     pub(super) async fn apply(
@@ -136,8 +145,21 @@ impl<M: HardenModule> HardenRun<'_, M> {
         loop {
             restarts += 1;
             self.progress(HardenProgress::Restarting(id));
-            let by = self.restart(&expected, &others, timeout).await?;
-            self.check(changes).await?;
+            if !self.module.restart().await {
+                return Err("the module does not restart".to_owned());
+            }
+            let restarted_at = self.module.now();
+            self.restarted_at = Some(restarted_at);
+            let deadline = restarted_at + timeout;
+            let by = loop {
+                let by = self.wait_for_return(&expected, &others, deadline).await?;
+                match self.check(changes).await {
+                    Ok(()) => break by,
+                    // After an outage, late replies to earlier attempts can open a session that the module does not have.
+                    Err(CheckError::NoReply(_)) if self.module.now() < deadline => {}
+                    Err(error) => return Err(error.to_string()),
+                }
+            };
             match by {
                 Return::Expected => break,
                 // The restart itself may have got lost.
@@ -156,19 +178,14 @@ impl<M: HardenModule> HardenRun<'_, M> {
         }
     }
 
-    /// Restarts the module and waits until it replies.
-    async fn restart(
+    /// Waits until the restarted module replies.
+    async fn wait_for_return(
         &mut self,
         expected: &[DiscoveryWord],
         others: &[DiscoveryWord],
-        timeout: Duration,
+        deadline: Instant,
     ) -> Result<Return, String> {
-        if !self.module.restart().await {
-            return Err("the module does not restart".to_owned());
-        }
-        self.restarted_at = Some(self.module.now());
         let needs_word = !others.is_empty();
-        let deadline = self.module.now() + timeout;
         let (mut attempts, mut wordless) = (0, 0);
         loop {
             attempts += 1;
@@ -201,13 +218,13 @@ impl<M: HardenModule> HardenRun<'_, M> {
     }
 
     /// Checks that the settings read as written.
-    async fn check(&mut self, changes: &[SettingChange]) -> Result<(), String> {
+    async fn check(&mut self, changes: &[SettingChange]) -> Result<(), CheckError> {
         for change in changes {
             let verb = change.verb;
             match self.read(verb).await {
-                Err(Silent) => return Err(format!("no reply to AT+{verb} after the restart")),
+                Err(Silent) => return Err(CheckError::NoReply(verb)),
                 Ok(setting) if holds(&setting, &change.new) => {}
-                Ok(_) => return Err(format!("AT+{verb} lost its new value in the restart")),
+                Ok(_) => return Err(CheckError::Reverted(verb)),
             }
         }
         Ok(())

@@ -2,12 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::lab::{NetworkLab, document};
 
 const MAC: &str = "AC:CF:23:00:00:20";
+/// A restart that is still going on when the cable has been pulled out, also on a busy machine.
+const SLOW_RESTART: &str = "restart=5s";
 /// The message of a step that waits for the restarted module.
 const RESTARTING: &str = "discovery-word: restarting the plug's module";
 
@@ -15,7 +18,6 @@ const RESTARTING: &str = "discovery-word: restarting the plug's module";
 fn plug(lab: &mut NetworkLab, faults: &[&str]) {
     let mut words = vec!["--listen", "10.77.0.20", "--mac", MAC];
     let always = [
-        "restart=1s",
         "association=300ms",
         "ap-stays",
         "sockb=TCP,8816,cloud.example",
@@ -30,6 +32,18 @@ fn plug(lab: &mut NetworkLab, faults: &[&str]) {
 fn states(report: &Value) -> Vec<&str> {
     let steps = report["steps"].as_array().unwrap().iter();
     steps.map(|step| step["state"].as_str().unwrap()).collect()
+}
+
+/// Waits until everything stands open, as on a plug that has joined its network again.
+fn stands_open_again(lab: &NetworkLab) -> Value {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (_, plan) = harden(lab, &["--dry-run"]);
+        if states(&plan) == ["open"; 4] {
+            return plan;
+        }
+        assert!(Instant::now() < end, "{plan}");
+    }
 }
 
 fn harden(lab: &NetworkLab, words: &[&str]) -> (i32, Value) {
@@ -73,7 +87,7 @@ fn everything_is_closed_and_restored_at_20_percent_loss_each_way() {
     let (code, report) = harden(&lab, &["--undo"]);
     assert_eq!((code, states(&report)), (0, vec!["open"; 4]), "{report}");
     assert!(lab.lost() > 0, "the loss must have been real");
-    assert_eq!(harden(&lab, &["--dry-run"]).1, plan);
+    assert_eq!(stands_open_again(&lab), plan);
 }
 
 #[test]
@@ -98,10 +112,10 @@ fn cut_off_for_some_seconds_in_the_middle_of_a_step_it_goes_on() {
     let Some(mut lab) = NetworkLab::new() else {
         return;
     };
-    plug(&mut lab, &[]);
+    plug(&mut lab, &[SLOW_RESTART]);
     let output = harden_while(&lab, || {
         lab.cable("plugs", false);
-        std::thread::sleep(std::time::Duration::from_secs(8));
+        std::thread::sleep(Duration::from_secs(8));
         lab.cable("plugs", true);
     });
     let report = document(&output);
@@ -118,7 +132,7 @@ fn cut_off_for_good_it_says_so_and_is_restored_when_the_plug_is_back() {
     let Some(mut lab) = NetworkLab::new() else {
         return;
     };
-    plug(&mut lab, &[]);
+    plug(&mut lab, &[SLOW_RESTART]);
     let output = harden_while(&lab, || lab.cable("plugs", false));
     let report = document(&output);
     assert_eq!(output.status.code(), Some(5), "{report}");
@@ -137,5 +151,5 @@ fn cut_off_for_good_it_says_so_and_is_restored_when_the_plug_is_back() {
     let (code, report) = harden(&lab, &["--undo"]);
     assert_eq!(code, 0, "{report}");
     assert_eq!(states(&report), ["open", "skipped", "skipped", "skipped"]);
-    assert_eq!(states(&harden(&lab, &["--dry-run"]).1), ["open"; 4]);
+    stands_open_again(&lab);
 }
