@@ -258,3 +258,66 @@ fn no_reply(limit: Duration) -> Failure {
          and that this computer is on the 2.4 GHz network that the plug should join; or use `--method ap`",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use hiflying::WifiKey;
+
+    use super::*;
+    use crate::config::RunSettings;
+    use crate::ui::{Colour, UiOptions};
+
+    const HERE: Ipv4Addr = Ipv4Addr::new(127, 63, 14, 1);
+    /// Nothing listens there.
+    const UNUSED: Ipv4Addr = Ipv4Addr::new(127, 63, 14, 2);
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_bound_it_ends_after_two_minutes() {
+        let context = Context::new(RunSettings {
+            ui: UiOptions {
+                quiet: true,
+                colour: Colour::Never,
+                ..UiOptions::default()
+            },
+            ..RunSettings::default()
+        });
+        let ssid = Ssid::new("Home").unwrap();
+        let mut options = SetupOptions {
+            ssid: Some(ssid.clone()),
+            key: HomeKey::Known(WifiKey::new("s3cret-K3y!")),
+            has_typed_key: false,
+            security: hiflying::WifiSecurity::Auto,
+            scanned: None,
+            plug_key: None,
+            name: None,
+            to: Vec::new(),
+            verify: true,
+            wait: Duration::ZERO,
+        };
+        let mut setup = SmartLinkSetup {
+            context: &context,
+            options: &mut options,
+            steps: StepLog::new(&context.ui, String::new()),
+            mac: None,
+            address: None,
+        };
+        let interface = Interface {
+            name: "lo".to_owned(),
+            address: HERE,
+            peer: None,
+            prefix: 8,
+            broadcast: UNUSED,
+            loopback: true,
+            up: true,
+            index: 1,
+        };
+        let port = UdpPort::bind_number(HERE, SMARTLINK_PORT).await.unwrap();
+        let start = Instant::now();
+        let failure = setup.send(&port, &interface, &ssid).await.unwrap_err();
+        assert_eq!(failure.kind(), Kind::NoAnswer);
+        assert_eq!(failure.message(), "no plug has joined within 2m");
+        assert_eq!(start.elapsed().as_secs().next_multiple_of(10), 120);
+        let steps = setup.steps.into_steps();
+        assert_eq!((steps[0].step, steps[0].ok), ("send", false));
+    }
+}
