@@ -17,9 +17,9 @@ const APP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 
 /// A file in memory.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct RecordedLines(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Sink {
+impl Write for RecordedLines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().expect("no panic").extend_from_slice(bytes);
         Ok(bytes.len())
@@ -31,7 +31,7 @@ impl Write for Sink {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let sink = Sink::default();
+    let sink = RecordedLines::default();
     let transcript = TranscriptWriter::default().with_lines(RecordWriter::new(sink.clone()));
     let mut relay = RelayTwin::new(HERE, PLUG, transcript);
     let now = Instant::now();

@@ -23,9 +23,9 @@ const OTHER_ON: &[u8] = b"hd\x00\x17sf\xAC\xCF\x23\x55\xFE\x23      \0\0\0\0\x01
 const ON_IN_300_S: &[u8] = b"hd\x00\x1Acd\xAC\xCF\x23\x55\xFE\x22      \0\0\0\0\0\x01\x2C\x01";
 const OFF_IN_300_S: &[u8] = b"hd\x00\x1Acd\xAC\xCF\x23\x55\xFE\x22      \0\0\0\0\0\0\x2C\x01";
 
-type Bench = ExchangeBench<OrviboExchange>;
+type OrviboExchangeBench = ExchangeBench<OrviboExchange>;
 
-impl Bench {
+impl OrviboExchangeBench {
     fn new(command: PlugCommand) -> Self {
         let exchange = OrviboExchange::new(MAC, command).expect("an S20 has this command");
         let mut bench = Self::of(exchange, Instant::now());
@@ -50,7 +50,7 @@ fn sent(at: u128, bytes: &[u8]) -> (u128, ExchangeAction) {
 
 #[test]
 fn subscribed_then_switched_and_done_with_the_report() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = OrviboExchangeBench::switch_sent();
     bench.input(ECHO);
     assert_eq!(bench.outcome, None, "the acknowledgement alone is not it");
     bench.input(NOW_OFF);
@@ -64,7 +64,7 @@ fn subscribed_then_switched_and_done_with_the_report() {
 
 #[test]
 fn a_report_from_before_the_command_is_none_of_it() {
-    let mut bench = Bench::new(PlugCommand::Switch(RelayState::On));
+    let mut bench = OrviboExchangeBench::new(PlugCommand::Switch(RelayState::On));
     for early in [NOW_ON, ECHO, ON_IN_300_S] {
         bench.input(early);
     }
@@ -77,7 +77,7 @@ fn a_report_from_before_the_command_is_none_of_it() {
 
 #[test]
 fn repeated_at_once_then_after_another_subscription() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = OrviboExchangeBench::switch_sent();
     bench.pass(900);
     assert_eq!(bench.take(), [sent(465, SWITCH_ON), sent(915, SUBSCRIBE)]);
     bench.pass(250);
@@ -89,7 +89,7 @@ fn repeated_at_once_then_after_another_subscription() {
 
 #[test]
 fn an_acknowledgement_is_enough_when_no_report_follows() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = OrviboExchangeBench::switch_sent();
     bench.input(ECHO);
     bench.pass(1000);
     bench.ended_at(465, PlugReply::Accepted);
@@ -98,13 +98,13 @@ fn an_acknowledgement_is_enough_when_no_report_follows() {
 #[test]
 fn silence_ends() {
     let silence = ExchangeError::NoReply(NoReplyReason::NoReply);
-    let mut bench = Bench::new(PlugCommand::Switch(RelayState::On));
+    let mut bench = OrviboExchangeBench::new(PlugCommand::Switch(RelayState::On));
     bench.pass(60_000);
     assert_eq!(bench.outcome, Some((4000, Err(silence.clone()))));
     let subscriptions = bench.take().len() - 1;
     assert_eq!(subscriptions, 16);
 
-    let mut bench = Bench::switch_sent();
+    let mut bench = OrviboExchangeBench::switch_sent();
     for _ in 0..200 {
         bench.pass(50);
         bench.input(SUBSCRIBED_OFF);
@@ -123,7 +123,7 @@ fn silence_ends() {
 fn a_countdown_is_compared() {
     let minutes = Minutes::new(5).unwrap();
     let begin = |relay| {
-        let mut bench = Bench::new(PlugCommand::Delay(relay, minutes));
+        let mut bench = OrviboExchangeBench::new(PlugCommand::Delay(relay, minutes));
         bench.input(SUBSCRIBED_OFF);
         bench.pass(15);
         bench
@@ -149,14 +149,14 @@ fn a_countdown_is_compared() {
 
 #[test]
 fn pieces_are_put_together_and_a_new_beginning_drops_the_old_one() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = OrviboExchangeBench::switch_sent();
     for piece in [&NOW_ON[..10], &NOW_ON[..15], &NOW_ON[15..20], &NOW_ON[20..]] {
         assert_eq!(bench.outcome, None);
         bench.input(piece);
     }
     bench.ended_at(15, PlugReply::Confirmed);
 
-    let mut bench = Bench::switch_sent();
+    let mut bench = OrviboExchangeBench::switch_sent();
     bench.input(&NOW_ON[..10]);
     bench.pass(60_000);
     let (_, outcome) = bench.outcome.unwrap();
@@ -187,7 +187,7 @@ proptest! {
             PlugCommand::Label,
         ]),
     ) {
-        let mut bench = Bench::new(command);
+        let mut bench = OrviboExchangeBench::new(command);
         for (bytes, pause) in inputs {
             bench.input(&bytes);
             bench.pass(pause);

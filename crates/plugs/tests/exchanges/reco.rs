@@ -14,9 +14,9 @@ use crate::bench::ExchangeBench;
 
 const ON: &[u8] = b"AT+YZSWITCH=1,ON,201704031153\r\n";
 
-type Bench = ExchangeBench<RecoExchange>;
+type RecoExchangeBench = ExchangeBench<RecoExchange>;
 
-impl Bench {
+impl RecoExchangeBench {
     fn new(command: PlugCommand) -> Self {
         let start = Instant::now();
         let local = datetime(2017, 4, 3, 11, 53, 21, 0);
@@ -56,7 +56,7 @@ impl Bench {
 
 #[test]
 fn first_try_is_at_once_and_the_tail_ends_it_at_once() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     assert_eq!(Reco.transport(), Some(PlugTransport::Tcp { port: 8899 }));
     bench.pass(4);
     bench.input(b"+ok\r\n\r\n");
@@ -68,7 +68,7 @@ fn first_try_is_at_once_and_the_tail_ends_it_at_once() {
 #[test]
 fn decided_at_the_first_line_end_and_drained_after() {
     for line in [&b"+ok\r\n"[..], b"+OK\n", b"\r\n+ok\r", b"+ok\0\r\n"] {
-        let mut bench = Bench::switch_sent();
+        let mut bench = RecoExchangeBench::switch_sent();
         bench.input(line);
         bench.accepted_at(0);
         assert_eq!(bench.done, []);
@@ -79,7 +79,7 @@ fn decided_at_the_first_line_end_and_drained_after() {
 
 #[test]
 fn no_line_end_at_all() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     bench.pass(10);
     bench.input(b"+ok");
     bench.pass(299);
@@ -91,7 +91,7 @@ fn no_line_end_at_all() {
 
 #[test]
 fn an_answer_in_pieces() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     for piece in [&b"+"[..], b"o", b"k", b"\r", b"\n", b"\r\n"] {
         bench.pass(200);
         bench.input(piece);
@@ -106,11 +106,11 @@ fn the_second_line_changes_nothing() {
         b"+ok\r\n\r\n+error\r\n\r\n",
         b"+ok\n\r+error\n\r",
     ] {
-        let mut bench = Bench::switch_sent();
+        let mut bench = RecoExchangeBench::switch_sent();
         bench.input(answer);
         bench.accepted_at(0);
     }
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     bench.input(b"+ok\r\n");
     bench.pass(20);
     bench.input(b"+error\r\n\r\n");
@@ -122,7 +122,7 @@ fn the_second_line_changes_nothing() {
 #[test]
 fn refused() {
     for text in ["+ERROR", "+error", "+ERR=-4"] {
-        let mut bench = Bench::switch_sent();
+        let mut bench = RecoExchangeBench::switch_sent();
         bench.input(format!("{text}\r\n\r\n+ok\r\n\r\n").as_bytes());
         assert_eq!(
             bench.outcome,
@@ -133,7 +133,7 @@ fn refused() {
 
 #[test]
 fn meter() {
-    let mut bench = Bench::new(PlugCommand::Meter);
+    let mut bench = RecoExchangeBench::new(PlugCommand::Meter);
     bench.open();
     assert_eq!(
         bench.done.last(),
@@ -161,7 +161,7 @@ fn a_reading_that_cannot_be() {
         "+ok=x,-22694,-1,NaN,0,-5,0",
         "<html>",
     ] {
-        let mut bench = Bench::new(PlugCommand::Meter);
+        let mut bench = RecoExchangeBench::new(PlugCommand::Meter);
         bench.open();
         bench.input(format!("{answer}\r\n\r\n").as_bytes());
         bench.pass(3000);
@@ -179,7 +179,7 @@ fn version_is_what_the_line_says() {
         ),
         ("RECO V1.2", 300, "RECO V1.2"),
     ] {
-        let mut bench = Bench::new(PlugCommand::Version);
+        let mut bench = RecoExchangeBench::new(PlugCommand::Version);
         bench.open();
         bench.input(format!("{answer}\r\n\r\n").as_bytes());
         bench.pass(1000);
@@ -188,7 +188,7 @@ fn version_is_what_the_line_says() {
             Some((at, Ok(PlugReply::Version(version.into()))))
         );
     }
-    let mut bench = Bench::new(PlugCommand::Version);
+    let mut bench = RecoExchangeBench::new(PlugCommand::Version);
     bench.open();
     bench.input(b"+o");
     bench.pass(3000);
@@ -198,7 +198,7 @@ fn version_is_what_the_line_says() {
 #[test]
 fn part_of_a_reply_is_no_version() {
     for reply in ["+o", "+", "+ok", "+ok=", "+ok= ", "+0k=1.0"] {
-        let mut bench = Bench::new(PlugCommand::Version);
+        let mut bench = RecoExchangeBench::new(PlugCommand::Version);
         bench.open();
         bench.input(format!("{reply}\r\n\r\n").as_bytes());
         bench.pass(60_000);
@@ -210,7 +210,7 @@ fn part_of_a_reply_is_no_version() {
 
 #[test]
 fn three_connections_with_growing_pauses() {
-    let mut bench = Bench::switch();
+    let mut bench = RecoExchangeBench::switch();
     for _ in 0..3 {
         bench.open();
         bench.pass(4000);
@@ -249,7 +249,7 @@ fn three_connections_with_growing_pauses() {
 
 #[test]
 fn a_plug_whose_slots_are_taken_at_first() {
-    let mut bench = Bench::switch();
+    let mut bench = RecoExchangeBench::switch();
     bench.closed(NoReplyReason::Refused);
     assert_eq!(bench.outcome, None);
     bench.pass(200);
@@ -270,14 +270,14 @@ fn silent_in_four_ways() {
         NoReplyReason::Unreachable,
         NoReplyReason::Closed,
     ] {
-        let mut bench = Bench::switch();
+        let mut bench = RecoExchangeBench::switch();
         for _ in 0..3 {
             bench.closed(how);
             bench.pass(200);
         }
         assert_eq!(bench.outcome, Some((400, Err(ExchangeError::NoReply(how)))));
     }
-    let mut bench = Bench::switch();
+    let mut bench = RecoExchangeBench::switch();
     bench.pass(60_000);
     assert_eq!(
         bench.outcome,
@@ -290,12 +290,12 @@ fn silent_in_four_ways() {
 
 #[test]
 fn closed_after_part_of_an_answer() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     bench.input(b"+ok");
     bench.closed(NoReplyReason::Closed);
     bench.accepted_at(0);
 
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     bench.input(b"\r\n");
     bench.closed(NoReplyReason::Closed);
     assert_eq!(
@@ -306,7 +306,7 @@ fn closed_after_part_of_an_answer() {
 
 #[test]
 fn a_banner_is_no_answer() {
-    let mut bench = Bench::switch();
+    let mut bench = RecoExchangeBench::switch();
     bench.closed(NoReplyReason::Closed);
     bench.pass(200);
     bench.open();
@@ -316,7 +316,7 @@ fn a_banner_is_no_answer() {
 
 #[test]
 fn babbling_without_a_line_end() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     bench.input(&[b'x'; 4095]);
     assert_eq!(bench.outcome, None);
     bench.input(&[b'x'; 1_000_000]);
@@ -326,7 +326,7 @@ fn babbling_without_a_line_end() {
 
 #[test]
 fn babbling_slowly() {
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     for _ in 0..20 {
         bench.input(b"x");
         bench.pass(200);
@@ -334,7 +334,7 @@ fn babbling_slowly() {
     assert_eq!(bench.outcome.as_ref().map(|(at, _)| *at), Some(3000));
     assert!(bench.bad_answer().starts_with("xxx"));
 
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     bench.input(b"+ok\r\n");
     for _ in 0..20 {
         bench.pass(200);
@@ -372,9 +372,9 @@ proptest! {
     #[test]
     fn any_course_of_events(steps in steps(), kind in 0..3u8) {
         let mut bench = match kind {
-            0 => Bench::switch(),
-            1 => Bench::new(PlugCommand::Meter),
-            _ => Bench::new(PlugCommand::Version),
+            0 => RecoExchangeBench::switch(),
+            1 => RecoExchangeBench::new(PlugCommand::Meter),
+            _ => RecoExchangeBench::new(PlugCommand::Version),
         };
         for step in steps {
             match step {

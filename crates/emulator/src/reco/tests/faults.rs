@@ -337,10 +337,6 @@ const CASES: &[PlugFaultCase] = &[
         bench.wait(Duration::from_secs(2));
         assert!(bench.twin.is_reachable(PLUG));
     }),
-    ("signal=37", |mut bench| {
-        bench.open();
-        assert_eq!(bench.at("AT+WSLQ"), "+ok=37");
-    }),
     ("fail-join", |_| assert_eq!(joined("fail-join").at("AT+WSLK"), "+ok=Disconnected")),
     ("no-lease", |_| {
         let mut bench = joined("no-lease");

@@ -1,4 +1,4 @@
-//! Faults of the settings that a lock-down changes.
+//! Faults of the settings that a lock-down changes, and of the signal.
 
 use std::time::Duration;
 
@@ -47,5 +47,9 @@ pub(super) const SETTING_CASES: &[PlugFaultCase] = &[
         bench.open();
         assert_eq!(bench.at("AT+ASWD=12345678901234567890"), "+ok");
         assert_eq!(bench.at("AT+ASWD"), "+ok=12345678901234567");
+    }),
+    ("signal=37", |mut bench| {
+        bench.open();
+        assert_eq!(bench.at("AT+WSLQ"), "+ok=37");
     }),
 ];

@@ -20,13 +20,13 @@ const BEFORE: [&[u8]; 9] = [
 fn greeting_and_echo_are_skipped() {
     for before in BEFORE {
         for pause in [0, 100, 250] {
-            let mut bench = Bench::switch_sent();
+            let mut bench = RecoExchangeBench::switch_sent();
             bench.input(before);
             bench.pass(pause);
             bench.input(b"+ok\r\n\r\n");
             bench.accepted_at(u128::from(pause));
 
-            let mut bench = Bench::new(PlugCommand::Version);
+            let mut bench = RecoExchangeBench::new(PlugCommand::Version);
             bench.open();
             bench.input(before);
             bench.pass(pause);
@@ -34,7 +34,7 @@ fn greeting_and_echo_are_skipped() {
             let version = PlugReply::Version("1.0.06a-14".into());
             assert_eq!(bench.outcome, Some((u128::from(pause), Ok(version))));
         }
-        let mut bench = Bench::switch_sent();
+        let mut bench = RecoExchangeBench::switch_sent();
         bench.input(before);
         bench.pass(2500);
         bench.input(b"+ERROR\r\n\r\n");
@@ -45,7 +45,7 @@ fn greeting_and_echo_are_skipped() {
 
 #[test]
 fn greeting_in_pieces() {
-    let mut bench = Bench::new(PlugCommand::Meter);
+    let mut bench = RecoExchangeBench::new(PlugCommand::Meter);
     bench.open();
     for piece in [
         &b"AT+YZCMP"[..],
@@ -66,7 +66,7 @@ fn greeting_in_pieces() {
 #[test]
 fn a_greeting_alone_is_no_answer() {
     for command in [PlugCommand::Version, PlugCommand::Meter] {
-        let mut bench = Bench::new(command);
+        let mut bench = RecoExchangeBench::new(command);
         for _ in 0..3 {
             bench.open();
             bench.pass(900);
@@ -77,7 +77,7 @@ fn a_greeting_alone_is_no_answer() {
         let silence = ExchangeError::NoReply(NoReplyReason::NoReply);
         assert_eq!(outcome, Some(Err(silence)), "{command}");
     }
-    let mut bench = Bench::switch_sent();
+    let mut bench = RecoExchangeBench::switch_sent();
     bench.input(BEFORE[0]);
     bench.closed(NoReplyReason::Closed);
     assert_eq!(bench.outcome, None, "it tries anew");
