@@ -1,7 +1,9 @@
 //! The store of one home: one file of SQLite.
 //!
 //! * [`open`]: examines, creates and opens the file; sets a damaged one aside.
-//! * [`rescue`]: copies what is whole in a damaged file into the new one; [`damage`]: what could not be copied.
+//! * [`rescue`]: copies what is whole in a damaged file into the new one; [`repair`]: makes a copy of it that can be read;
+//!   [`damage`]: what could not be copied.
+//! * [`schema`], [`header`]: the tables and the file's header, and whether a file has them as they were made.
 //! * [`database`]: the connections to an open file, and the meaning of its errors.
 //! * [`records`]: plugs, documents, settings.
 //! * [`transfer`]: history that moves from one plug to another.
@@ -19,15 +21,18 @@ mod damage;
 mod database;
 mod epoch;
 mod files;
+mod header;
 mod history;
 mod journal;
 mod log;
 mod open;
 mod records;
+mod repair;
 mod rescue;
 mod restore;
 mod retention;
 mod rows;
+mod schema;
 mod steps;
 mod transfer;
 mod wal;

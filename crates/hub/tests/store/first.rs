@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use api::{Collection, Id};
 use hub::store::{
     DocumentStore, EnergyState, HistoryQuery, HistoryStep, HistoryStore, PlugRecord, PlugStore,
-    Sample, SettingStore, Store, StoreInfo, StoredDocument, Used,
+    Sample, SettingStore, Sqlite, Store, StoreInfo, StoredDocument, Used,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fixture::{TestDatabase, back_up, bare, mac, ms, reading, record, t, total};
 
-fn file() -> PathBuf {
+pub fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/first.sqlite")
 }
 
@@ -142,7 +142,15 @@ async fn the_first_release_can_be_opened() {
     let place = TestDatabase::new();
     fs::copy(file(), place.file()).unwrap();
     let store = place.store().await;
+    has_its_content(&store).await;
+    // And it goes on.
+    store.save_plug(&record(3)).await.unwrap();
+    store.append(&samples()).await.unwrap();
+    store.tidy(now()).await.unwrap();
+}
 
+/// Checks that everything that the file holds is there.
+pub async fn has_its_content(store: &Sqlite) {
     // It knew neither the mark nor since when a relay stands as it does.
     let first = PlugRecord {
         often_unplugged: false,
@@ -191,9 +199,4 @@ async fn the_first_release_can_be_opened() {
         "{energy}"
     );
     assert_eq!(days.iter().filter(|day| day.power_w.is_some()).count(), 18);
-
-    // And it goes on.
-    store.save_plug(&record(3)).await.unwrap();
-    store.append(&samples()).await.unwrap();
-    store.tidy(now()).await.unwrap();
 }

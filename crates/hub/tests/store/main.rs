@@ -24,6 +24,7 @@ mod backup;
 mod crash;
 mod damage;
 mod first;
+mod first_page;
 mod history;
 mod keeping;
 mod log;

@@ -102,7 +102,8 @@ async fn begin(database: &SqliteDatabase) -> Result<Snapshot, QueryError> {
     })
 }
 
-fn read_log(path: &Path) -> io::Result<Wal> {
+/// Reads the log beside a file.
+pub(super) fn read_log(path: &Path) -> io::Result<Wal> {
     let log = with_suffix(path, "-wal");
     match log.metadata() {
         Ok(metadata) if metadata.len() > MAX_LOG_BYTES => {

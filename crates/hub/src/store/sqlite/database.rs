@@ -396,7 +396,8 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool(options: SqliteConnectOptions, connections: u32) -> SqlitePool {
+/// Returns a pool of connections that are opened when they are needed.
+pub(super) fn pool(options: SqliteConnectOptions, connections: u32) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(TURN_TIMEOUT)
@@ -414,6 +415,7 @@ pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
 
 /// SQLite's names for its errors.
 pub(super) mod codes {
+    pub(in super::super) const ERROR: i32 = 1;
     pub(in super::super) const READONLY: i32 = 8;
     pub(in super::super) const IOERR: i32 = 10;
     pub(in super::super) const CORRUPT: i32 = 11;

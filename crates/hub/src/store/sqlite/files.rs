@@ -14,6 +14,18 @@ pub(super) fn set_aside_files(
     suffixes: &[&str],
     now: Timestamp,
 ) -> io::Result<PathBuf> {
+    let aside = free_name(path, word, suffixes, now)?;
+    move_files(path, &aside, suffixes)?;
+    Ok(aside)
+}
+
+/// Returns a name with a word and the time that no file has, with any of these suffixes.
+pub(super) fn free_name(
+    path: &Path,
+    word: &str,
+    suffixes: &[&str],
+    now: Timestamp,
+) -> io::Result<PathBuf> {
     let time = now.strftime("%Y%m%dT%H%M%SZ");
     let name = |number: u32| match number {
         0 => with_suffix(path, &format!(".{word}-{time}")),
@@ -24,16 +36,19 @@ pub(super) fn set_aside_files(
         names.all(|name| name.symlink_metadata().is_err())
     };
     let aside = (0..1000).map(name).find(is_free);
-    let aside = aside.ok_or_else(|| io::Error::other("too many files of that name beside it"))?;
+    aside.ok_or_else(|| io::Error::other("too many files of that name beside it"))
+}
+
+/// Renames the files with these suffixes that are there.
+pub(super) fn move_files(path: &Path, aside: &Path, suffixes: &[&str]) -> io::Result<()> {
     // The logs first: a log without its database would be taken for that of the new one.
     for suffix in suffixes {
-        match fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
+        match fs::rename(with_suffix(path, suffix), with_suffix(aside, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    sync_directory(path)?;
-    Ok(aside)
+    sync_directory(path)
 }
 
 /// Returns the path with something behind its name, e.g. `-wal`.

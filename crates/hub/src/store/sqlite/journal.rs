@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::SqlitePool;
@@ -13,6 +14,7 @@ use sqlx::SqlitePool;
 use super::database::SqliteDatabase;
 use super::epoch::{NOTE_SUFFIX, epoch, note, noted};
 use super::files::{set_aside_files, with_suffix};
+use super::header::{self, HEADER_BYTES};
 
 /// Sets a log aside that is not of the file. Returns its new path.
 pub(super) fn set_aside_foreign(path: &Path) -> io::Result<Option<PathBuf>> {
@@ -24,6 +26,10 @@ pub(super) fn set_aside_foreign(path: &Path) -> io::Result<Option<PathBuf>> {
         // From a version that noted nothing.
         return Ok(None);
     };
+    if has_damaged_header(path) {
+        // The epoch in it says nothing; the log is read with what is left of the file.
+        return Ok(None);
+    }
     let found = match File::open(path).and_then(|file| epoch(&file)) {
         Ok(found) => Some(found),
         // What is noted was in the file before, so that an empty or missing one is not that file.
@@ -37,6 +43,12 @@ pub(super) fn set_aside_foreign(path: &Path) -> io::Result<Option<PathBuf>> {
     }
     let aside = set_aside_files(path, "foreign", &["-wal", "-shm"], plugs::now())?;
     Ok(Some(with_suffix(&aside, "-wal")))
+}
+
+fn has_damaged_header(path: &Path) -> bool {
+    let mut header = [0; HEADER_BYTES];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut header, 0));
+    read.is_ok() && header::problem(&header).is_some()
 }
 
 /// Gives an open file a new epoch. Leaves the old one where the disk or another program does not allow it.

@@ -4,51 +4,29 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use api::{DatabaseDamage, LostRows};
-use jiff::Timestamp;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::database::{
     OPENED, QueryError, SETTING, SqliteDatabase, code, codes, read_options, store_error,
     unavailable,
 };
-use super::files::{set_aside_files, sync_directory, with_suffix};
+use super::files::{free_name, move_files, sync_directory, with_suffix};
+use super::header::{APPLICATION_ID, HEADER_BYTES};
 use super::rescue::rescue;
-use super::{damage, journal};
+use super::schema::{MIGRATIONS, SchemaCondition, newest, version};
+use super::{damage, header, journal, repair, schema};
 use crate::store::StoreError;
 
-/// The schema, step by step. `sqlx::migrate!` would do the same, but builds SQLite a second time for the compiler's use.
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let step = |version, description: &'static str, sql| {
-        let (kind, sql) = (MigrationType::Simple, SqlStr::from_static(sql));
-        Migration::new(version, description.into(), kind, sql, false)
-    };
-    Migrator::with_migrations(vec![
-        step(
-            1,
-            "first",
-            include_str!("../../../migrations/sqlite/0001_first.sql"),
-        ),
-        step(
-            2,
-            "log",
-            include_str!("../../../migrations/sqlite/0002_log.sql"),
-        ),
-        step(
-            3,
-            "often_unplugged",
-            include_str!("../../../migrations/sqlite/0003_often_unplugged.sql"),
-        ),
-    ])
-});
-
-/// "Main", in the header of every database of Mains.
-const APPLICATION_ID: i64 = 0x4d61_696e;
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Endings of the names of a file and its logs.
+const LOGGED: [&str; 3] = ["-wal", "-shm", ""];
+/// Ending of the name of a database that takes the place of a damaged one, while it is filled.
+const NEW_SUFFIX: &str = "-new";
+/// Ending of its name when it is complete, behind the new name of the damaged one.
+const RESCUED_SUFFIX: &str = "-rescued";
 /// Size above which a file is not checked as a whole; damage in its history shows when it is read.
 const MAX_CHECKED_BYTES: u64 = 8 << 20;
 /// Checks of the tables that are small, and without which nothing works.
@@ -84,8 +62,8 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// Opens or creates the file. Also returns the new path of a damaged one.
 pub(super) async fn open(path: &Path) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
-    let foreign =
-        journal::set_aside_foreign(path).map_err(|error| unavailable(path, OPENED, error))?;
+    let tidied = tidy_up(path).and_then(|()| journal::set_aside_foreign(path));
+    let foreign = tidied.map_err(|error| unavailable(path, OPENED, error))?;
     if let Some(log) = foreign {
         tracing::error!(
             database = %path.display(),
@@ -143,19 +121,28 @@ pub(super) async fn replace(path: &Path) -> Result<(SqliteDatabase, Option<PathB
     set_aside_and_create(path, "found while it was in use").await
 }
 
+/// Makes a new database of what is whole in a damaged one, and sets that aside. The new one takes its place when it is complete: a
+/// process that is killed meanwhile begins again, or ends the work of the one before.
 async fn set_aside_and_create(
     path: &Path,
     what: &str,
 ) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
-    let aside = set_aside(path, plugs::now()).map_err(|error| unavailable(path, OPENED, error))?;
+    let refused = |error| unavailable(path, OPENED, error);
+    let aside = free_name(path, "damaged", &LOGGED, plugs::now()).map_err(refused)?;
     tracing::error!(
         database = %path.display(),
         kept_as = %aside.display(),
         what,
-        "the database is damaged; it was set aside, and a new one takes its place"
+        "the database is damaged; it is set aside, and a new one takes its place"
     );
-    let database = create(path).await?;
-    let lost = rescue(&aside, &database).await;
+    remove_incomplete(path).map_err(refused)?;
+    let new = with_suffix(path, NEW_SUFFIX);
+    let database = create(&new).await?;
+    if database.is_read_only() {
+        let cause = "it is damaged, and there is no room for a new one";
+        return Err(unavailable(path, OPENED, cause));
+    }
+    let lost = rescue(path, &database).await;
     for LostRows { table, rows } in &lost {
         tracing::error!(
             table,
@@ -175,7 +162,60 @@ async fn set_aside_and_create(
     if let Err(error) = damage::keep(&database, damage).await {
         tracing::error!(%error, "the damage cannot be noted in the new database");
     }
-    Ok((database, Some(aside)))
+    // Its log goes into it.
+    database.close().await;
+    fs::rename(&new, with_suffix(&aside, RESCUED_SUFFIX))
+        .and_then(|()| take_place(path, &aside))
+        .map_err(refused)?;
+    Ok((connect(path).await?, Some(aside)))
+}
+
+/// Puts the complete database that was made of a damaged one in its place.
+fn take_place(path: &Path, aside: &Path) -> io::Result<()> {
+    if aside.symlink_metadata().is_err() {
+        move_files(path, aside, &LOGGED)?;
+    }
+    fs::rename(with_suffix(aside, RESCUED_SUFFIX), path)?;
+    sync_directory(path)
+}
+
+/// Removes a database that was not complete when its process was killed.
+fn remove_incomplete(path: &Path) -> io::Result<()> {
+    let new = with_suffix(path, NEW_SUFFIX);
+    journal::forget(&new)?;
+    for left in [&new, &repair::copy_beside(&new)] {
+        match fs::remove_file(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Ends or takes back what a process has begun that was killed while it replaced a damaged database.
+fn tidy_up(path: &Path) -> io::Result<()> {
+    if let Err(error) = remove_incomplete(path) {
+        tracing::debug!(%error, "what was left beside the database cannot be removed");
+    }
+    let Some(name) = path.file_name() else {
+        return Ok(());
+    };
+    let beginning = [name.as_encoded_bytes(), b".damaged-"].concat();
+    let directory = path.parent().filter(|parent| parent.is_dir());
+    let Ok(files) = fs::read_dir(directory.unwrap_or(Path::new("."))) else {
+        return Ok(());
+    };
+    for file in files.flatten() {
+        let is_of_database = file.file_name().as_encoded_bytes().starts_with(&beginning);
+        let path_aside = file.path();
+        let aside = path_aside
+            .to_str()
+            .and_then(|path| path.strip_suffix(RESCUED_SUFFIX));
+        if let (true, Some(aside)) = (is_of_database, aside) {
+            take_place(path, Path::new(aside))?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates the file, accessible to its owner only; SQLite gives the logs beside it the same mode.
@@ -324,7 +364,7 @@ pub(super) async fn examine_whole(path: &Path) -> Result<FileCondition, StoreErr
 
 /// Examines a file; as a whole up to a size.
 async fn examine(path: &Path, max_checked: u64) -> Result<FileCondition, StoreError> {
-    let mut header = [0; 16];
+    let mut header = [0; HEADER_BYTES];
     let length = match File::open(path) {
         Ok(mut file) => {
             let length = file
@@ -342,15 +382,19 @@ async fn examine(path: &Path, max_checked: u64) -> Result<FileCondition, StoreEr
     if length == 0 {
         return Ok(FileCondition::Empty);
     }
-    if header != *MAGIC {
-        return Ok(FileCondition::Damaged(
-            "it does not begin like a database".to_owned(),
-        ));
+    if let Some(problem) = header::problem(&header) {
+        return Ok(FileCondition::Damaged(problem.to_owned()));
     }
+    let is_logged = with_suffix(path, "-wal")
+        .metadata()
+        .is_ok_and(|log| log.len() > 0);
+    let is_of_other_length = !is_logged && length != header::noted_length(&header);
+    let is_whole = length <= max_checked || is_of_other_length;
     for is_immutable in [false, true] {
-        match check(path, length <= max_checked, is_immutable).await {
+        match check(path, is_whole, is_immutable).await {
             Err(QueryError::Sql(error)) => match code(&error) {
-                Some(codes::CORRUPT | codes::NOTADB) => {
+                // A damaged schema can be one that SQLite does not understand.
+                Some(codes::CORRUPT | codes::NOTADB | codes::ERROR) => {
                     return Ok(FileCondition::Damaged(error.to_string()));
                 }
                 _ if !is_immutable && is_readable_as_immutable(path, &error) => {}
@@ -372,13 +416,22 @@ async fn check(
     let options = read_options(path, is_immutable);
     let mut connection = options.connect().await?;
     let application: i64 = scalar(&mut connection, "PRAGMA application_id").await?;
-    if application != APPLICATION_ID {
+    if application != i64::from(APPLICATION_ID) {
         return empty_or_foreign(path, &mut connection).await;
+    }
+    let damaged = |what: &str| Ok(FileCondition::Damaged(what.to_owned()));
+    if !schema::has_known_steps(&mut connection).await? {
+        return damaged("its version is damaged");
     }
     let found = version(&mut connection).await?;
     if found > newest() {
         return Err(newer(path, found).into());
     }
+    let condition = schema::compare(&mut connection, found).await?;
+    if condition == SchemaCondition::Damaged {
+        return damaged("its schema is damaged");
+    }
+    let is_whole = is_whole || condition == SchemaCondition::Moved;
     let whole = is_whole.then_some("PRAGMA quick_check(1)");
     for sql in CHECKS.into_iter().chain(whole) {
         let verdict: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
@@ -400,6 +453,9 @@ async fn empty_or_foreign(
     if scalar(connection, sql).await? == 0 {
         return Ok(FileCondition::Empty);
     }
+    if schema::has_own_tables(connection).await? {
+        return Ok(FileCondition::Damaged("its header is damaged".to_owned()));
+    }
     Err(StoreError::File {
         path: path.to_owned(),
         what: "is the database of another program".to_owned(),
@@ -407,22 +463,8 @@ async fn empty_or_foreign(
     .into())
 }
 
-async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    scalar(
-        connection,
-        "SELECT coalesce(max(version), 0) FROM _sqlx_migrations",
-    )
-    .await
-}
-
 async fn scalar(connection: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(sql).fetch_one(connection).await
-}
-
-/// Returns the newest version of the schema.
-fn newest() -> i64 {
-    let versions = MIGRATIONS.iter().map(|migration| migration.version);
-    versions.max().expect("there are migrations")
 }
 
 fn migration_code(error: &MigrateError) -> Option<i32> {
@@ -440,11 +482,6 @@ fn migration_error(path: &Path, error: MigrateError) -> StoreError {
         MigrateError::VersionMissing(found) => newer(path, found),
         error => unavailable(path, OPENED, error),
     }
-}
-
-/// Renames a damaged file, with its logs.
-fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
-    set_aside_files(path, "damaged", &["-wal", "-shm", ""], now)
 }
 
 fn newer(path: &Path, found: i64) -> StoreError {

@@ -77,7 +77,8 @@ impl Wal {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+/// Reads a number of four bytes.
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..at + 4)?;
     Some(u32::from_be_bytes(bytes.try_into().ok()?))
 }
