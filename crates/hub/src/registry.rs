@@ -21,6 +21,7 @@ mod saver;
 mod scanner;
 mod state;
 mod stats;
+mod timers;
 mod upkeep;
 mod welded;
 
@@ -46,6 +47,7 @@ use records::{ConnectionRecord, SwitchRecord};
 use scanner::PresenceScanner;
 use state::{COMMAND_TIMEOUT, RegistryState, now, tell_taken};
 use stats::RegistryCounters;
+use timers::PlugTimers;
 use upkeep::PlugUpkeep;
 
 pub use config::{Interfaces, RegistryConfig, RegistryContext};
@@ -91,6 +93,7 @@ impl Registry {
             bus: surroundings.bus,
             samples: surroundings.samples,
             store: surroundings.store,
+            timers: PlugTimers::load(surroundings.settings).await,
             cancel: surroundings.cancel,
             tracker: surroundings.tracker,
             interfaces: config.interfaces,
@@ -205,23 +208,30 @@ impl Registry {
         let outcome = entry.handle.delay(relay, minutes, COMMAND_TIMEOUT).await;
         outcome.map_err(|error| RequestError::from(&error))?;
         let delay = SignedDuration::from_mins(i64::from(minutes.count()));
+        let now = plugs::now();
         let timer = DelayResponse {
             relay,
             minutes: minutes.count(),
-            due: plugs::now().saturating_add(delay).unwrap_or(Timestamp::MAX),
+            due: now.saturating_add(delay).unwrap_or(Timestamp::MAX),
         };
-        entry.timer_set(timer);
+        self.0.timers.set(mac, timer, now);
+        let inner = Arc::clone(&self.0);
+        // A stalled disk must not delay the response: the plug has its timer.
+        self.0
+            .tracker
+            .spawn(async move { inner.timers.save().await });
         Ok(timer)
     }
 
     /// Returns the timer of a plug that was set here last and is not due yet. A plug cannot be asked for its timer, and nothing is
-    /// known of one that was set before the hub started, or elsewhere.
+    /// known of one that was set elsewhere.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `not_found` if the plug is not adopted.
     pub fn timer(&self, mac: Mac) -> Result<Option<DelayResponse>, RequestError> {
-        Ok(self.0.known(mac)?.timer(plugs::now()))
+        let entry = self.0.known(mac)?;
+        Ok(self.0.timers.of(entry.mac, plugs::now()))
     }
 
     /// Reads the version of a plug's firmware.

@@ -254,6 +254,7 @@ async fn assemble(
         bus: bus.clone(),
         samples,
         store: store.clone(),
+        settings: store.clone(),
         cancel: work.cancel.clone(),
         tracker: work.tracker.clone(),
     };

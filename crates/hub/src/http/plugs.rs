@@ -223,7 +223,7 @@ async fn delay(
     Ok(axum::Json(set))
 }
 
-/// Returns the plug's own timer that was set through this hub last, or null when it is due or none was set since the hub started.
+/// Returns the plug's own timer that was set through this hub last, or null when it is due or none was set.
 ///
 /// The plug cannot be asked for it: one that was set elsewhere, or cancelled at the plug, is not known.
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/delay", tag = "plugs", operation_id = "plug_timer",

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::EventBus;
-use crate::store::{PlugStore, Sample};
+use crate::store::{PlugStore, Sample, SettingStore};
 
 /// Settings of the registry.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub struct RegistryContext {
     pub samples: mpsc::Sender<Sample>,
     /// The store of plugs.
     pub store: Arc<dyn PlugStore>,
+    /// The store of settings, for the timers of plugs.
+    pub settings: Arc<dyn SettingStore>,
     /// The token that ends all tasks.
     pub cancel: CancellationToken,
     /// The tracker of all tasks, which completes when they have ended.

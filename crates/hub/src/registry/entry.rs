@@ -4,15 +4,12 @@
 //! Nothing waits under that lock.
 
 mod log;
-mod timer;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::{
-    Cause, DelayResponse, Event, LogKind, MeterEvent, Metering, Period, PlugView, to_millisecond,
-};
+use api::{Cause, Event, LogKind, MeterEvent, Metering, Period, PlugView, to_millisecond};
 use hiflying::Mac;
 use plugs::net::PlugHandle;
 use plugs::{FamilyId, Plug, Reading, RelayState};
@@ -71,8 +68,6 @@ struct EntryState {
     welded: WeldedRelay,
     /// The last failure of a command that was logged; further ones like it are not.
     failure: Option<String>,
-    /// Its own timer as it was set here last; the plug cannot be asked for it.
-    timer: Option<DelayResponse>,
 }
 
 /// The initial state of an entry.
@@ -129,7 +124,6 @@ impl RegistryEntry {
                 is_suspect: false,
                 welded: WeldedRelay::default(),
                 failure: None,
-                timer: None,
             }),
         }
     }

@@ -20,6 +20,7 @@ use super::candidates::{CandidateReport, Candidates};
 use super::config::Interfaces;
 use super::entry::RegistryEntry;
 use super::stats::RegistryCounters;
+use super::timers::PlugTimers;
 use crate::event::EventBus;
 use crate::store::{EnergyState, PlugStore, Sample};
 
@@ -40,6 +41,7 @@ pub(super) struct RegistryState {
     pub(super) bus: EventBus,
     pub(super) samples: mpsc::Sender<Sample>,
     pub(super) store: Arc<dyn PlugStore>,
+    pub(super) timers: PlugTimers,
     pub(super) cancel: CancellationToken,
     pub(super) tracker: TaskTracker,
     pub(super) interfaces: Interfaces,

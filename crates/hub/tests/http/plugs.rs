@@ -209,6 +209,24 @@ fn switched_and_read_back() {
     });
 }
 
+/// A plug cannot be asked for its timer, so the hub remembers it.
+#[test]
+fn a_timer_is_known_after_a_restart() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let house = House::open().await;
+        house.adopt(1).await;
+        let delay = format!("/api/v1/plugs/{}/delay", hex(1));
+        let body = json!({"state": "off", "minutes": 30});
+        let delayed = house.post(&delay, body).await.expect(200);
+        let house = house.restarted().await;
+        house.adopt(1).await;
+        assert_eq!(house.get(&delay).await.expect(200), delayed);
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
 #[test]
 fn a_plug_that_is_gone_does_not_answer() {
     in_network(async {

@@ -85,6 +85,15 @@ impl House {
         self.end().await;
         self.store.close().await;
     }
+
+    /// Ends the hub, and starts another one on its database.
+    pub async fn restarted(self) -> Self {
+        self.end().await;
+        self.store.close().await;
+        let path = self.state.path().join("mains.sqlite");
+        let opened = Sqlite::open(&path, Retention::default()).await.unwrap();
+        Self::on_with(opened.store, self.state, |_| ()).await
+    }
 }
 
 impl<S: Store + 'static> House<S> {
@@ -110,6 +119,7 @@ impl<S: Store + 'static> House<S> {
             bus: bus.clone(),
             samples,
             store: store.clone(),
+            settings: store.clone(),
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };

@@ -307,6 +307,7 @@ impl House {
             bus: bus.clone(),
             samples: sender,
             store: Arc::clone(&store) as Arc<dyn PlugStore>,
+            settings: Arc::clone(&store) as Arc<dyn SettingStore>,
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };
