@@ -17,6 +17,7 @@
 //! ```
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ impl fmt::Debug for Token {
 pub struct HubEndpoint {
     /// The address.
     pub url: HubUrl,
+    /// The address to connect to instead of one that the name in the URL resolves to.
+    pub address: Option<SocketAddr>,
     /// The token.
     pub token: Option<Token>,
     /// A PEM file with the certificates to trust instead of the system's.
@@ -87,6 +90,7 @@ impl HubEndpoint {
     pub fn new(url: HubUrl) -> Self {
         Self {
             url,
+            address: None,
             token: None,
             ca_file: None,
             is_pinned: false,
@@ -129,6 +133,9 @@ impl Client {
             // Reading the system's certificates takes longer than switching a plug.
             None if !endpoint.url.is_https() => builder = builder.tls_certs_only([]),
             None => {}
+        }
+        if let (Some(name), Some(address)) = (endpoint.url.name(), endpoint.address) {
+            builder = builder.resolve(name, address);
         }
         Ok(Self {
             http: builder.build().map_err(ClientError::Setup)?,

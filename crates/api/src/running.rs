@@ -4,6 +4,7 @@
 //! the address that the hub listens on. Neither holds a secret; `admin-token` does.
 
 use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,11 @@ const ADMIN_TOKEN_FILE: &str = "admin-token";
 pub struct RunningHub {
     /// Its process.
     pub pid: u32,
-    /// Address that it listens on, e.g. `http://127.0.0.1:8480`.
+    /// Its URL on this machine, e.g. `http://127.0.0.1:8480`. With a certificate it can have a name.
     pub url: String,
+    /// Address that it listens on; earlier versions publish none.
+    #[serde(default)]
+    pub address: Option<SocketAddr>,
 }
 
 impl RunningHub {
@@ -41,6 +45,11 @@ impl RunningHub {
         }
     }
 
+    /// Returns the address to connect to, if it is one of this machine.
+    pub fn own_address(&self) -> Option<SocketAddr> {
+        self.address.filter(|address| is_own_address(address.ip()))
+    }
+
     /// Returns the file in which a hub with this state directory publishes its address; its lock is the hub's.
     pub fn announcement(directory: &Path) -> StateFile {
         StateFile::new(directory.join(ANNOUNCEMENT_FILE), MAX_ANNOUNCEMENT_BYTES)
@@ -51,6 +60,11 @@ impl RunningHub {
         let text = announcement.read().ok()??;
         serde_json::from_slice(&text).ok()
     }
+}
+
+/// Returns true for an address of this machine.
+pub(crate) fn is_own_address(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// Returns the path of the admin token of the hub with this state directory.

@@ -29,7 +29,7 @@ mod sessions;
 mod settings;
 mod tokens;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::host::AllowedHosts;
+pub(crate) use self::host::own_address;
 use self::login_limit::LoginLimiter;
 use self::refusals::Refusals;
 use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
@@ -477,14 +478,7 @@ fn cookie_name(port: u16) -> String {
 
 /// Returns the URL of the hub on this machine; with TLS by the name that the certificate is for, if one is configured.
 fn url(listening: SocketAddr, config: &Config) -> String {
-    let mut address = listening;
-    if address.ip().is_unspecified() {
-        let loopback: IpAddr = match address.ip() {
-            IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        };
-        address.set_ip(loopback);
-    }
+    let address = own_address(listening);
     match (&config.tls, config.hosts.first()) {
         (None, _) => format!("http://{address}"),
         (Some(_), None) => format!("https://{address}"),

@@ -190,7 +190,8 @@ async fn serve(
 ) -> Result<(), RequestError> {
     let url = auth.url().to_owned();
     let login_url = auth.login_url()?;
-    listening.lock.announce(&url);
+    let address = auth::own_address(listening.address);
+    listening.lock.announce(&url, address);
     work.tracker.spawn(automation::run(hub.clone()));
     work.tracker.spawn(auth.clone().run(work.cancel.clone()));
     if let Some(config) = hub.config().backup.clone() {

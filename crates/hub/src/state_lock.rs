@@ -1,6 +1,7 @@
 //! Exclusive use of a state directory, and the publication of the address of the hub that has it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,11 +54,12 @@ impl StateLock {
         }
     }
 
-    /// Publishes the hub's address to other programs of this user, where the disk allows it.
-    pub fn announce(&self, url: &str) {
+    /// Publishes the hub's URL and the address that it listens on to other programs of this user, where the disk allows it.
+    pub fn announce(&self, url: &str, address: SocketAddr) {
         let running = RunningHub {
             pid: std::process::id(),
             url: url.to_owned(),
+            address: Some(address),
         };
         let written = serde_json::to_string(&running)
             .map_err(io::Error::from)
@@ -97,9 +99,12 @@ fn in_use(directory: &Path, holder: Option<RunningHub>) -> RequestError {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
+    use std::net::{IpAddr, Ipv4Addr};
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
     #[test]
     fn one_hub_at_a_time_and_it_can_be_found() {
@@ -112,7 +117,7 @@ mod tests {
             None,
             "it has not said where yet"
         );
-        lock.announce("http://127.0.0.1:1");
+        lock.announce("http://127.0.0.1:1", ADDRESS);
         let found = RunningHub::find(&state).unwrap().unwrap();
         assert_eq!(found.url, "http://127.0.0.1:1");
         let second = StateLock::acquire(&state).unwrap_err();
@@ -127,7 +132,7 @@ mod tests {
     fn what_a_killed_hub_left_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
         let lock = StateLock::acquire(folder.path()).unwrap();
-        lock.announce("http://127.0.0.1:1");
+        lock.announce("http://127.0.0.1:1", ADDRESS);
         let left = fs::read(RunningHub::announcement(folder.path()).path()).unwrap();
         drop(lock);
         fs::write(RunningHub::announcement(folder.path()).path(), left).unwrap();
@@ -153,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("mains");
         let lock = StateLock::acquire(&state).unwrap();
-        lock.announce("http://127.0.0.1:1");
+        lock.announce("http://127.0.0.1:1", ADDRESS);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&state), 0o700);
         assert_eq!(mode(&state.join("hub.lock")), 0o600);

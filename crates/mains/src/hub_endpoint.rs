@@ -66,7 +66,7 @@ fn running_with(settings: &RunSettings, state: &Path) -> Result<Option<HubEndpoi
 }
 
 /// Returns the hub that runs with a state directory; `None` if there is none or this user cannot read its files. Its token goes to
-/// this machine only: who can write to the directory could name any other.
+/// this machine only, also where the certificate is for a name that leads elsewhere: who can write to the directory could name any.
 pub(crate) fn running(state: &Path) -> Result<Option<HubEndpoint>, Failure> {
     let forged = |what: String| {
         Failure::local(what)
@@ -80,7 +80,8 @@ pub(crate) fn running(state: &Path) -> Result<Option<HubEndpoint>, Failure> {
     let (Ok(url), Ok(Some(token))) = (running.url.parse::<HubUrl>(), token) else {
         return Ok(None);
     };
-    if !url.is_local() {
+    let address = running.own_address().filter(|_| url.is_https());
+    if !url.is_local() && (url.name().is_none() || address.is_none()) {
         let file = RunningHub::announcement(state);
         let file = file.path().display();
         let what = format!("{file} names a hub that is not on this machine: {url}");
@@ -89,6 +90,7 @@ pub(crate) fn running(state: &Path) -> Result<Option<HubEndpoint>, Failure> {
     tracing::debug!(%url, "a hub runs here");
     let token = String::from_utf8_lossy(&token).into_owned();
     Ok(Some(HubEndpoint {
+        address,
         token: Some(Token::new(token)),
         ..HubEndpoint::new(url)
     }))
@@ -115,7 +117,8 @@ mod tests {
         let state = folder.path();
         assert_eq!(running(state).unwrap(), None);
         let lock = hub::state_lock::StateLock::acquire(state).unwrap();
-        lock.announce("http://127.0.0.1:8480");
+        let own = "127.0.0.1:8480".parse().unwrap();
+        lock.announce("http://127.0.0.1:8480", own);
         assert_eq!(running(state).unwrap(), None, "it has no token yet");
         std::fs::write(admin_token(state), "secret\n").unwrap();
         let endpoint = running(state).unwrap().unwrap();
@@ -126,14 +129,26 @@ mod tests {
             "http://192.0.2.1:8480",
             "http://hub.example",
             "http://[2001:db8::1]",
+            "https://192.0.2.1:8480",
         ] {
-            lock.announce(elsewhere);
+            lock.announce(elsewhere, own);
             let failure = running(state).unwrap_err();
             assert!(failure.message().contains(elsewhere), "{failure}");
         }
-        // A name is proven by its certificate.
-        lock.announce("https://hub.example:8480");
-        assert!(running(state).unwrap().is_some());
+        // The name of a certificate is reached at an address of this machine, wherever the name leads.
+        let named = "https://hub.example:8480";
+        lock.announce(named, own);
+        assert_eq!(running(state).unwrap().unwrap().address, Some(own));
+        lock.announce(named, "192.0.2.1:8480".parse().unwrap());
+        let failure = running(state).unwrap_err();
+        assert!(failure.message().contains(named), "{failure}");
+        std::fs::write(
+            RunningHub::announcement(state).path(),
+            format!(r#"{{"pid":1,"url":"{named}"}}"#),
+        )
+        .unwrap();
+        let failure = running(state).unwrap_err();
+        assert!(failure.message().contains(named), "{failure}");
         drop(lock);
         assert_eq!(running(state).unwrap(), None);
     }

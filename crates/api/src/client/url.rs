@@ -1,10 +1,12 @@
 //! The address of a hub, as people write it.
 
 use std::fmt;
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use reqwest::Url;
+
+use crate::running::is_own_address;
 
 /// Default port of a hub.
 const DEFAULT_PORT: u16 = 8480;
@@ -19,13 +21,18 @@ impl HubUrl {
         self.0.scheme() == "https"
     }
 
-    /// Returns true if a request gets to this machine only, or to the holder of a certificate for the name.
+    /// Returns true if a request gets to this machine only. The name in an address can lead anywhere.
     pub fn is_local(&self) -> bool {
         let host = self.0.host_str().unwrap_or("").trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
-            Ok(address) => UdpSocket::bind((address, 0)).is_ok(),
-            Err(_) => self.is_https() || host == "localhost",
+            Ok(address) => is_own_address(address),
+            Err(_) => host == "localhost",
         }
+    }
+
+    /// Returns the name in the address; `None` for an IP address.
+    pub fn name(&self) -> Option<&str> {
+        self.0.domain()
     }
 
     /// Returns the address of a path of the API; characters that no path has are escaped.

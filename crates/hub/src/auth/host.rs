@@ -4,11 +4,21 @@
 //! rebinding). So the hub replies only to requests for a name or address of its own, and accepts changes only from its own
 //! pages. Programs other than browsers send no `Origin` and pass.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use api::{ErrorKind, RequestError};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Request, header};
+
+/// Returns the address at which programs of this machine reach a listener.
+pub(crate) fn own_address(mut listening: SocketAddr) -> SocketAddr {
+    match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listening.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listening.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    listening
+}
 
 /// Names and addresses of the hub, besides the address at which a connection came in.
 #[derive(Debug, Clone)]

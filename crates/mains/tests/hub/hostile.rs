@@ -127,9 +127,16 @@ fn the_admin_token_goes_to_no_stranger() {
         let text = format!("{{\"pid\":1,\"url\":\"{url}\"}}");
         announcement.write(text.as_bytes()).unwrap();
     };
-    forge("http://192.0.2.1:8480");
-    let run = home.json(&["hub", "status"]).ends_with(7);
-    assert!(run.stdout.contains("not on this machine"), "{run:?}");
+    for elsewhere in [
+        "http://192.0.2.1:8480",
+        // Its holder could have a certificate for it.
+        "https://hub.example:8480",
+        "https://hub.example:8480\",\"address\":\"192.0.2.1:8480",
+    ] {
+        forge(elsewhere);
+        let run = home.json(&["hub", "status"]).ends_with(7);
+        assert!(run.stdout.contains("not on this machine"), "{run:?}");
+    }
     if !geteuid().is_root() {
         return needs::skip("only root can give files away");
     }

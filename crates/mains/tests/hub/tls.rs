@@ -34,6 +34,20 @@ fn its_own_computer_needs_no_more() {
     assert_eq!(hub.end(Signal::SIGTERM).0.code(), Some(0));
 }
 
+/// The hub is known by the name of its certificate, which can lead elsewhere; its own computer connects to where it listens.
+#[test]
+fn a_configured_name_is_reached_without_looking_it_up() {
+    let home = with_certificate(&["hub.example"]);
+    let path = ".config/mains/mains.toml";
+    let config = std::fs::read_to_string(home.path(path)).unwrap();
+    home.write(path, &format!("{config}hosts = [\"hub.example\"]\n"));
+    let hub = Hub::start(&home, &[]);
+    assert!(hub.url.starts_with("https://hub.example:"), "{}", hub.url);
+    home.json(&["hub", "plugs"]).ends_with(0);
+    home.json(&["--hub", &hub.url, "hub", "plugs"]).ends_with(0);
+    assert_eq!(hub.end(Signal::SIGTERM).0.code(), Some(0));
+}
+
 #[test]
 fn others_need_its_certificate() {
     let home = with_certificate(&["localhost", "127.0.0.1"]);
