@@ -111,6 +111,12 @@ fn everything_that_can_happen() {
             "{fault:?}"
         );
     }
+    // deconz says it with a status of its own.
+    let simulation = pressed_after(0);
+    let body = r#"[{"error":{"address":"","description":"link button not pressed","type":101}}]"#;
+    simulation.fail("0 POST /api", CallFault::Reply(403, body.to_owned()));
+    let key = pair(&simulation, &ScriptedOperator::agreeing()).unwrap();
+    assert_eq!((key.expose(), simulation.calls().len()), (KEY, 2));
     // An internal error is forgiven once, five seconds later.
     let simulation = pressed_after(0);
     simulation.fail("0 POST /api", CallFault::error(901));
