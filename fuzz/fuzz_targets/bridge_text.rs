@@ -11,7 +11,9 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = BridgeIdentity::parse(bytes);
     for status in [200, 403, 503] {
         let refused = hue::reply::changes(status, bytes);
-        let _ = hue::reply::object(status, bytes);
+        if let Ok(json) = hue::reply::object(status, bytes) {
+            let _ = hue::lights::parse_list(&json);
+        }
         if hue::reply::is_error(bytes) {
             assert!(matches!(refused, Err(hue::reply::ReplyError::Api(_))));
         }

@@ -113,6 +113,12 @@ fn short(text: &str) -> Option<String> {
     (!short.is_empty()).then_some(short)
 }
 
+/// Parses the reply to `GET …/lights`.
+#[cfg(fuzzing)]
+pub fn parse_list(json: &Map<String, Value>) -> Vec<Light> {
+    parse_all(json)
+}
+
 /// Parses the reply to `GET …/lights` and sorts the lights by number. Elements that are not lights are skipped.
 pub(crate) fn parse_all(json: &Map<String, Value>) -> Vec<Light> {
     let mut lights: Vec<Light> = json

@@ -58,6 +58,21 @@ pub(crate) fn parse(topics: &Topics, message: &Message) -> Result<MqttCommand, S
     }
 }
 
+/// Parses the payload of each command.
+#[cfg(fuzzing)]
+pub fn parse_payload(topics: &Topics, payload: &[u8]) {
+    for leaf in ["relay", "delay", "identify"] {
+        let message = Message {
+            topic: format!("{}/accf23123456/{leaf}/set", topics.base()),
+            payload: bytes::Bytes::copy_from_slice(payload),
+            is_retained: false,
+            is_repeated: false,
+            packet_id: None,
+        };
+        let _ = parse(topics, &message);
+    }
+}
+
 fn relay(text: &str) -> Result<RelayCommand, String> {
     match text.to_ascii_uppercase().as_str() {
         "ON" => Ok(RelayCommand::On),

@@ -33,6 +33,8 @@ pub mod topic;
 mod transport;
 
 #[cfg(fuzzing)]
+pub use command::parse_payload;
+#[cfg(fuzzing)]
 pub use protocol::packet::parse_packet;
 
 pub use bridge::MqttBridge;

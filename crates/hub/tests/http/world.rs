@@ -90,9 +90,14 @@ impl House {
     pub async fn restarted(self) -> Self {
         self.end().await;
         self.store.close().await;
-        let path = self.state.path().join("mains.sqlite");
+        let Self {
+            hub, router, state, ..
+        } = self;
+        // They hold the sockets.
+        drop((hub, router));
+        let path = state.path().join("mains.sqlite");
         let opened = Sqlite::open(&path, Retention::default()).await.unwrap();
-        Self::on_with(opened.store, self.state, |_| ()).await
+        Self::on_with(opened.store, state, |_| ()).await
     }
 }
 

@@ -26,11 +26,14 @@ mod mdns;
 mod socket;
 mod ssdp;
 
-/// Parses a reply by mDNS and by SSDP.
+/// Parses a reply by mDNS, by SSDP, and of the vendor's look-up.
 #[cfg(fuzzing)]
 pub fn parse_replies(datagram: &[u8], from: Ipv4Addr) -> Vec<Address> {
     let mut addresses = mdns::parse(datagram, from);
     addresses.append(&mut ssdp::parse(datagram, from));
+    if let Ok(mut found) = cloud::parse(200, datagram) {
+        addresses.append(&mut found);
+    }
     addresses
 }
 

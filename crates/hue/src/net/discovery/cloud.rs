@@ -60,7 +60,7 @@ const fn https() -> u16 {
     443
 }
 
-fn parse(status: u16, body: &[u8]) -> Result<Vec<Address>, CloudError> {
+pub(super) fn parse(status: u16, body: &[u8]) -> Result<Vec<Address>, CloudError> {
     let bad = || CloudError::BadReply(BadReply::new(status, body));
     if status != 200 {
         return Err(bad());
