@@ -1,6 +1,7 @@
 //! Measures the store: how fast readings go in, how big a year is, how long questions take.
 //!
-//! `cargo run --release -p hub --example store_figures [PLUGS]`; the figures are in `docs/performance.md`.
+//! `cargo run --release -p hub --example store_figures [PLUGS [POSTGRES-URL]]`; the figures are in `docs/performance.md`. A PostgreSQL
+//! database must be empty.
 //!
 //! A year of twenty plugs would be sixty million readings. What is dropped again after days or months is written sparsely
 //! from the start, so that in the end there are the same rows: a reading each quarter of an hour for most of the year, each
@@ -12,11 +13,14 @@
     reason = "a tool for whoever measures, who sees what went wrong"
 )]
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
 use hub::store::{
-    EnergyState, HistoryQuery, HistoryStep, HistoryStore, Retention, Sample, Sqlite, Store, Used,
+    EnergyState, HistoryQuery, HistoryStep, Postgres, PostgresConfig, Retention, Sample, Sqlite,
+    Store, Used,
 };
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
@@ -35,12 +39,14 @@ async fn main() {
         .map_or(20, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mains.sqlite");
-    let open = async || {
-        let opened = Sqlite::open(&file, Retention::default()).await;
-        opened.unwrap().store
-    };
+    let postgres = std::env::args().nth(2).map(|url| PostgresConfig {
+        url: url.parse().unwrap(),
+        password: None,
+        ca_file: None,
+    });
+    let open = async || open(postgres.as_ref(), &file).await;
     let store = open().await;
-    fill(&store, plugs).await;
+    fill(&*store, plugs).await;
     timed("tidy", 1, async || store.tidy(moment(END)).await.unwrap()).await;
     store.close().await;
 
@@ -53,7 +59,10 @@ async fn main() {
         "{plugs} plugs, a year: {} MB, {info:?}",
         info.bytes / 1_000_000
     );
-    ask(&store, mac(plugs / 2)).await;
+    ask(&*store, mac(plugs / 2)).await;
+    if postgres.is_some() {
+        return;
+    }
     let copy = folder.path().join("copy.sqlite");
     timed("backup", 1, async || {
         let backup = store.backup().await.unwrap();
@@ -62,7 +71,15 @@ async fn main() {
     .await;
 }
 
-async fn fill(store: &Sqlite, plugs: u8) {
+async fn open(postgres: Option<&PostgresConfig>, file: &Path) -> Arc<dyn Store> {
+    let retention = Retention::default();
+    match postgres {
+        Some(config) => Arc::new(Postgres::open(config.clone(), retention).await.unwrap()),
+        None => Arc::new(Sqlite::open(file, retention).await.unwrap().store),
+    }
+}
+
+async fn fill(store: &dyn Store, plugs: u8) {
     let begun = Instant::now();
     let mut year = Year::new(plugs);
     let (mut count, mut dense) = (0, 0);
@@ -86,7 +103,7 @@ async fn fill(store: &Sqlite, plugs: u8) {
     println!("append, ten seconds apart, {BATCH} at once: {rate:.0} readings a second");
 }
 
-async fn ask(store: &Sqlite, plug: Mac) {
+async fn ask(store: &dyn Store, plug: Mac) {
     let query = |from, step, edges| HistoryQuery {
         plug,
         from: moment(from),

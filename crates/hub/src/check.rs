@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::state_lock::StateLock;
-use crate::store::Sqlite;
+use crate::store::{Postgres, Sqlite};
 use crate::{auth, server};
 
 /// Returns all reasons for which a hub with these settings would not start, each with the key of `[hub]` that it belongs to. A hub
@@ -26,9 +26,10 @@ pub async fn check(config: &Config) -> Vec<(&'static str, RequestError)> {
     note("hosts", auth::check_hosts(&config.hosts));
     // The first start makes the state directory and what is in it.
     let is_first = !config.state.exists() && config.database.starts_with(&config.state);
-    let password = match is_first {
-        true => Ok(None),
-        false => Sqlite::inspect(&config.database, auth::PASSWORD_SETTING).await,
+    let password = match &config.postgres {
+        Some(postgres) => Postgres::inspect(postgres, auth::PASSWORD_SETTING).await,
+        None if is_first => Ok(None),
+        None => Sqlite::inspect(&config.database, auth::PASSWORD_SETTING).await,
     };
     match password {
         Ok(password) => note(

@@ -10,6 +10,7 @@ use axum::http::uri::Authority;
 use jiff::tz::TimeZone;
 
 use crate::auth::PathPrefix;
+use crate::store::PostgresConfig;
 
 /// Settings of the hub.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Config {
     pub state: PathBuf,
     /// The SQLite file.
     pub database: PathBuf,
+    /// The PostgreSQL database that is used instead of the file.
+    pub postgres: Option<PostgresConfig>,
     /// Age at which raw readings are removed.
     pub keep_readings: Period,
     /// Age at which minute means are removed. Quarter-hour sums are kept for ever.
@@ -135,6 +138,7 @@ impl Config {
             metering: Period::seconds(10),
             scan: Period::seconds(5),
             database: state.join("mains.sqlite"),
+            postgres: None,
             state,
             keep_readings: Period::seconds(7 * 24 * 3600),
             keep_minutes: Period::seconds(90 * 24 * 3600),

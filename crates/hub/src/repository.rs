@@ -385,6 +385,7 @@ impl From<&StoreError> for RequestError {
         match error {
             StoreError::Conflict(message) => Self::conflict(message.clone()),
             StoreError::File { what, .. } => Self::usage(what.clone()),
+            StoreError::Unsupported(message) => Self::usage(*message),
             StoreError::Newer { .. }
             | StoreError::Unavailable { .. }
             | StoreError::Damaged { .. } => {

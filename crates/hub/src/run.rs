@@ -28,7 +28,7 @@ use crate::recorder::Recorder;
 use crate::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
 use crate::repository::Repository;
 use crate::state_lock::StateLock;
-use crate::store::{OpenedStore, Retention, Sample, Sqlite, Store, StoreError};
+use crate::store::{OpenedStore, Postgres, Retention, Sample, Sqlite, Store, StoreError};
 use crate::{automation, http, server};
 
 /// Capacity of the queue between the plug tasks and the recorder, in readings; the recorder keeps many more while the disk is slow.
@@ -70,11 +70,11 @@ pub async fn run(
     let ended = |_| RequestError::unavailable("the hub is about to end");
     let tls = tls.transpose().map_err(ended)?.transpose()?;
     let (listener, address) = listen(config.listen).await?;
-    let sqlite = Arc::new(open_store(&config).await?);
+    let store = open_store(&config).await?;
     let outcome = with_store(
         config,
         names,
-        &sqlite,
+        store.clone(),
         HttpListener {
             lock: &lock,
             listener,
@@ -86,7 +86,7 @@ pub async fn run(
         shutdown,
     )
     .await;
-    sqlite.close().await;
+    store.close().await;
     // Only now another hub can use the directory.
     drop(lock);
     outcome
@@ -104,7 +104,7 @@ pub async fn keep_password(
 ) -> Result<(), RequestError> {
     let _lock = StateLock::acquire(&config.state)?;
     let store = open_store(config).await?;
-    let kept = auth::set_password(&store, Credential::new(password), scope).await;
+    let kept = auth::set_password(&*store, Credential::new(password), scope).await;
     store.close().await;
     kept
 }
@@ -120,13 +120,12 @@ struct HttpListener<'a> {
 async fn with_store(
     config: Config,
     names: HashMap<Mac, String>,
-    sqlite: &Arc<Sqlite>,
+    store: Arc<dyn Store>,
     listening: HttpListener<'_>,
     guests: Vec<Arc<dyn Guest>>,
     on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
-    let store: Arc<dyn Store> = Arc::clone(sqlite) as Arc<dyn Store>;
     let log = EventLog::load(store.clone()).await;
     let log = log.map_err(|error| unreadable(&error))?;
     let bus = EventBus::with_log(log.clone());
@@ -294,12 +293,23 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Reques
     Ok((listener, taken))
 }
 
-/// Opens the database. A damaged file is replaced; a file of a newer version is an error, because this version must not write it.
-async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
+/// Opens the database. One of a newer version is an error, because this version must not write it.
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, RequestError> {
     let retention = Retention {
         readings: config.keep_readings,
         minutes: config.keep_minutes,
     };
+    if let Some(postgres) = &config.postgres {
+        let opened = Postgres::open(postgres.clone(), retention).await;
+        return Ok(Arc::new(
+            opened.map_err(|error| cannot_open(config, &error))?,
+        ));
+    }
+    Ok(Arc::new(open_file(config, retention).await?))
+}
+
+/// Opens the file. A damaged one is replaced.
+async fn open_file(config: &Config, retention: Retention) -> Result<Sqlite, RequestError> {
     let path = &config.database;
     let length = path.metadata().map_or(0, |metadata| metadata.len());
     let is_lost = length == 0 && api::running::admin_token(&config.state).exists();
@@ -316,7 +326,7 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
         read_only,
     } = Sqlite::open(path, retention)
         .await
-        .map_err(|error| cannot_open(&error))?;
+        .map_err(|error| cannot_open(config, &error))?;
     if is_lost {
         store.note_damage(DatabaseDamage {
             found: plugs::now(),
@@ -341,10 +351,13 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
     Ok(store)
 }
 
-fn cannot_open(error: &StoreError) -> RequestError {
+fn cannot_open(config: &Config, error: &StoreError) -> RequestError {
     let hint = match error {
         StoreError::Newer { .. } => {
-            "run that version of Mains again, or set `database` to another file"
+            "run that version of Mains again, or set `database` to another one"
+        }
+        _ if config.postgres.is_some() => {
+            "check that the server runs, and `database`, `database_password_file` and `database_ca_file` under `[hub]` in mains.toml"
         }
         _ => {
             "check that the directory exists and is writable; `database` under `[hub]` in mains.toml names the file"

@@ -1,12 +1,20 @@
 //! Persistent state of the hub.
 //!
-//! [`Store`] is the sum of four traits, so that each part of the hub asks for what it uses; SQLite implements them all.
+//! [`Store`] is the sum of four traits, so that each part of the hub asks for what it uses; SQLite and PostgreSQL implement them all.
 
 mod backup;
+mod batch;
+mod copy;
 pub mod csv;
+mod history;
+mod postgres;
+mod query_error;
+mod records;
+mod rows;
 mod scale;
 mod spread;
 mod sqlite;
+mod steps;
 mod sum;
 
 use std::fmt;
@@ -23,6 +31,8 @@ use plugs::{FamilyId, Reading, RelayState};
 use serde_json::Value;
 
 pub use backup::Backup;
+pub use copy::{CopiedStore, CopyError, copy};
+pub use postgres::{Postgres, PostgresConfig, PostgresUrl};
 pub use spread::QUARTER;
 pub use sqlite::{OpenedStore, Sqlite, restore};
 
@@ -296,6 +306,9 @@ pub enum StoreError {
     /// The write contradicts what is stored (a revision, a name).
     #[error("{0}")]
     Conflict(String),
+    /// This database has no such operation.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// A file given for import, export or backup is unsuitable.
     #[error("{}: {what}", path.display())]
     File {
@@ -304,6 +317,13 @@ pub enum StoreError {
         /// The fault, with the line where there is one.
         what: String,
     },
+}
+
+impl StoreError {
+    /// Returns the error for a document that someone else has changed.
+    fn changed(collection: Collection, id: &Id) -> Self {
+        Self::Conflict(format!("the {} {id} has changed", collection.singular()))
+    }
 }
 
 /// Adopted plugs and their lifetime totals.
@@ -447,4 +467,7 @@ pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogSt
 
     /// Begins a whole and consistent copy, while everything goes on.
     async fn backup(&self) -> Result<Backup, StoreError>;
+
+    /// Closes the database after writing everything into it. Later calls fail.
+    async fn close(&self) {}
 }

@@ -17,7 +17,7 @@ pub use flags::GlobalOptions;
 #[cfg(test)]
 pub(crate) use hub::Degrees;
 pub(crate) use hub::both;
-pub use hub::{HubChoice, HubLayer, Listen, PlaceLayer};
+pub use hub::{DatabaseChoice, HubChoice, HubLayer, Listen, PlaceLayer};
 pub use layer::Layer;
 pub use mqtt::MqttLayer;
 pub use problem::{ConfigOrigin, ConfigProblem};

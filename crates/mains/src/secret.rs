@@ -74,7 +74,7 @@ pub(crate) async fn aside<T: Send + 'static>(
 }
 
 /// Reads the secret; true when everybody can read the file.
-fn read_file(
+pub(crate) fn read_file(
     file: &Path,
     what: &str,
     max_length: usize,

@@ -33,7 +33,6 @@ mod restore;
 mod retention;
 mod rows;
 mod schema;
-mod steps;
 mod transfer;
 mod wal;
 
@@ -43,9 +42,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::{DatabaseDamage, LostRows};
 use async_trait::async_trait;
+use hiflying::Mac;
 use tokio::sync::{RwLock, mpsc};
 
-use super::{Backup, Retention, Store, StoreError, StoreInfo};
+use super::records::SETTINGS;
+use super::{Backup, CopiedStore, EnergyState, Retention, Store, StoreError, StoreInfo};
 use database::{QueryError, READ, SqliteDatabase, WRITTEN};
 pub use restore::restore;
 
@@ -221,6 +222,22 @@ impl Sqlite {
 }
 
 #[async_trait]
+impl CopiedStore for Sqlite {
+    async fn settings(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(|database| async move {
+            let query = sqlx::query_as(SETTINGS);
+            Ok(query.fetch_all(database.readers()).await?)
+        })
+        .await
+    }
+
+    async fn save_totals(&self, totals: &[(Mac, EnergyState)]) -> Result<(), StoreError> {
+        self.write(|database| async move { append::save_totals(&database, totals).await })
+            .await
+    }
+}
+
+#[async_trait]
 impl Store for Sqlite {
     async fn info(&self) -> Result<StoreInfo, StoreError> {
         self.read(|database| async move { Ok(database.info().await?) })
@@ -243,5 +260,9 @@ impl Store for Sqlite {
 
     async fn backup(&self) -> Result<Backup, StoreError> {
         self.read(backup::backup).await
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
     }
 }

@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 
 use hub::store::{
-    HistoryQuery, HistoryStep, HistoryStore, PlugStore, Sample, Sqlite, Store, StoreError, csv,
+    HistoryQuery, HistoryStep, HistoryStore, PlugStore, Sample, Store, StoreError, csv,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use crate::fixture::{TestDatabase, back_up, mac, ms, names, open, record, sample, t};
+use crate::place::{StorePlace, for_each_store};
 
 const DAY: i64 = 86_400_000;
 
@@ -19,7 +20,11 @@ fn begin() -> i64 {
 }
 
 /// Imports a file in December 2026.
-async fn imported(store: &Sqlite, plug: u8, text: &[u8]) -> Result<csv::ImportCounts, StoreError> {
+async fn imported(
+    store: &dyn HistoryStore,
+    plug: u8,
+    text: &[u8],
+) -> Result<csv::ImportCounts, StoreError> {
     csv::import(store, mac(plug), text, t("2026-12-01T00:00:00Z")).await
 }
 
@@ -43,7 +48,7 @@ fn end() -> Timestamp {
     t("2200-01-01T00:00:00Z")
 }
 
-async fn exported(store: &Sqlite, number: u8) -> String {
+async fn exported(store: &dyn HistoryStore, number: u8) -> String {
     let mut text = Vec::new();
     csv::export(store, mac(number), ms(0), end(), &mut text)
         .await
@@ -95,22 +100,22 @@ async fn a_backup_overwrites_nothing_and_leaves_nothing_behind() {
     );
 }
 
-#[tokio::test]
-async fn csv_goes_out_and_comes_in_as_it_was() {
-    let place = TestDatabase::new();
+for_each_store!(csv_goes_out_and_comes_in_as_it_was,);
+
+async fn csv_goes_out_and_comes_in_as_it_was(place: StorePlace) {
     let store = place.store().await;
     store.append(&samples(2000)).await.unwrap();
-    let text = exported(&store, 1).await;
+    let text = exported(&*store, 1).await;
     let header = "kind,time,power_w,power_min_w,power_max_w,energy_wh,readings,voltage_v,current_a,frequency_hz,counter_wh,since";
     assert_eq!(text.lines().next().unwrap(), header);
 
     // Into another store, for another plug.
-    let other = TestDatabase::new();
+    let other = place.another();
     let second = other.store().await;
-    let counts = imported(&second, 2, text.as_bytes()).await.unwrap();
+    let counts = imported(&*second, 2, text.as_bytes()).await.unwrap();
     assert_eq!(counts.rows as usize, text.lines().count() - 1);
     assert_eq!(counts.new, counts.rows);
-    assert_eq!(exported(&second, 2).await, text);
+    assert_eq!(exported(&*second, 2).await, text);
     for step in [10, 60, 900, 86_400] {
         let query = |number| HistoryQuery {
             plug: mac(number),
@@ -125,9 +130,9 @@ async fn csv_goes_out_and_comes_in_as_it_was() {
         assert_eq!(second.history(&query(2)).await.unwrap().points, points);
     }
     // Twice is once.
-    let again = imported(&second, 2, text.as_bytes()).await.unwrap();
+    let again = imported(&*second, 2, text.as_bytes()).await.unwrap();
     assert_eq!((again.rows, again.new), (counts.rows, 0));
-    assert_eq!(exported(&second, 2).await, text);
+    assert_eq!(exported(&*second, 2).await, text);
 }
 
 #[tokio::test]

@@ -1,13 +1,11 @@
 //! Results of history queries, and removal of old history.
 
 use api::Period;
-use hub::store::{
-    HistoryPoint, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Retention, Sample, Sqlite,
-    Store, Used,
-};
+use hub::store::{HistoryPoint, HistoryQuery, HistoryStep, Retention, Sample, Used};
 use jiff::Timestamp;
 
-use crate::fixture::{TestDatabase, mac, ms, reading, record, sample, t};
+use crate::fixture::{mac, ms, reading, record, sample, t};
+use crate::place::{StorePlace, for_each_store};
 
 const DAY: i64 = 86_400_000;
 
@@ -40,9 +38,15 @@ fn energy(points: &[HistoryPoint]) -> f64 {
     points.iter().map(|point| point.energy_wh).sum()
 }
 
-#[tokio::test]
-async fn every_step_tells_the_same_story() {
-    let place = TestDatabase::new();
+for_each_store!(
+    every_step_tells_the_same_story,
+    the_unfinished_step_is_in_and_the_limit_holds,
+    local_days_are_as_long_as_they_are,
+    what_is_old_gets_coarser_and_its_space_comes_back,
+    what_two_pasts_used_at_once_is_shared_out_for_both,
+);
+
+async fn every_step_tells_the_same_story(place: StorePlace) {
     let store = place.store().await;
     store
         .append(&steady(t("2026-11-22T00:00:00Z"), 8640))
@@ -73,9 +77,7 @@ async fn every_step_tells_the_same_story() {
     }
 }
 
-#[tokio::test]
-async fn the_unfinished_step_is_in_and_the_limit_holds() {
-    let place = TestDatabase::new();
+async fn the_unfinished_step_is_in_and_the_limit_holds(place: StorePlace) {
     let store = place.store().await;
     store
         .append(&steady(t("2026-11-22T00:00:00Z"), 360))
@@ -111,9 +113,7 @@ async fn the_unfinished_step_is_in_and_the_limit_holds() {
     }
 }
 
-#[tokio::test]
-async fn local_days_are_as_long_as_they_are() {
-    let place = TestDatabase::new();
+async fn local_days_are_as_long_as_they_are(place: StorePlace) {
     let store = place.store().await;
     // Berlin, 25 October 2026: clocks go back, the day has 25 hours.
     let edges = [
@@ -164,15 +164,12 @@ async fn local_days_are_as_long_as_they_are() {
     assert_eq!(store.history(&none).await.unwrap().points, []);
 }
 
-#[tokio::test]
-async fn what_is_old_gets_coarser_and_its_space_comes_back() {
-    let place = TestDatabase::new();
+async fn what_is_old_gets_coarser_and_its_space_comes_back(place: StorePlace) {
     let retention = Retention {
         readings: Period::seconds(86_400),
         minutes: Period::seconds(3 * 86_400),
     };
-    let opened = Sqlite::open(&place.file(), retention).await.unwrap();
-    let store = opened.store;
+    let store = place.store_with(retention).await;
     let begin = t("2026-11-01T00:00:00Z");
     store.append(&steady(begin, 10 * 8640)).await.unwrap();
     let before = store.info().await.unwrap();
@@ -180,11 +177,13 @@ async fn what_is_old_gets_coarser_and_its_space_comes_back() {
     store.tidy(now).await.unwrap();
     store.close().await;
 
-    let store = Sqlite::open(&place.file(), retention).await.unwrap().store;
+    let store = place.store_with(retention).await;
     let info = store.info().await.unwrap();
     assert_eq!((info.readings, info.minutes), (8641, 3 * 1440 + 1));
     assert_eq!(info.quarters, before.quarters);
-    assert!(info.bytes < before.bytes / 2, "{info:?} {before:?}");
+    // A server returns the space of whole months only.
+    let is_smaller = info.bytes < before.bytes / 2;
+    assert!(is_smaller || !place.is_file(), "{info:?} {before:?}");
     // A quarter of an hour of each age: readings, minutes, quarters of an hour.
     for (from, to, step, points, first_energy) in [
         (
@@ -237,14 +236,12 @@ async fn what_is_old_gets_coarser_and_its_space_comes_back() {
     // Again drops nothing more.
     store.tidy(now).await.unwrap();
     store.close().await;
-    let store = Sqlite::open(&place.file(), retention).await.unwrap().store;
+    let store = place.store_with(retention).await;
     assert_eq!(store.info().await.unwrap().readings, 8641);
 }
 
 /// A plug that takes another's place keeps both pasts, and both may have run at once.
-#[tokio::test]
-async fn what_two_pasts_used_at_once_is_shared_out_for_both() {
-    let place = TestDatabase::new();
+async fn what_two_pasts_used_at_once_is_shared_out_for_both(place: StorePlace) {
     let store = place.store().await;
     let begin = t("2026-11-22T00:00:00Z");
     let gap = |plug, minutes: i64, energy_wh| Sample {

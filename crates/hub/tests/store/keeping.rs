@@ -2,16 +2,25 @@
 
 use api::{Collection, Id};
 use hub::store::{
-    DocumentStore, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Quarter, Sample,
-    SettingStore, Store, StoreError, StoreInfo, StoredDocument,
+    HistoryQuery, HistoryStep, Quarter, Sample, StoreError, StoreInfo, StoredDocument,
 };
 use serde_json::{Value, json};
 
-use crate::fixture::{TestDatabase, bare, mac, ms, reading, record, sample, t, total};
+use crate::fixture::{bare, mac, ms, reading, record, sample, t, total};
+use crate::place::{StorePlace, for_each_store};
 
-#[tokio::test]
-async fn plugs_come_back_as_they_were() {
-    let place = TestDatabase::new();
+for_each_store!(
+    plugs_come_back_as_they_were,
+    two_plugs_never_have_one_name,
+    documents_come_back_as_they_were,
+    settings_come_and_go,
+    a_forgotten_plug_keeps_its_history_unless_it_is_purged,
+    a_replaced_plug_hands_its_history_and_total_on,
+    a_reading_counts_once_however_often_it_comes,
+    a_total_never_goes_back,
+);
+
+async fn plugs_come_back_as_they_were(place: StorePlace) {
     let store = place.store().await;
     let mut plugs = vec![record(1), bare(2), bare(3)];
     for plug in &plugs {
@@ -29,9 +38,7 @@ async fn plugs_come_back_as_they_were() {
     assert_eq!(store.plugs().await.unwrap(), plugs);
 }
 
-#[tokio::test]
-async fn two_plugs_never_have_one_name() {
-    let place = TestDatabase::new();
+async fn two_plugs_never_have_one_name(place: StorePlace) {
     let store = place.store().await;
     store.save_plug(&record(1)).await.unwrap();
     let mut second = record(2);
@@ -41,9 +48,7 @@ async fn two_plugs_never_have_one_name() {
     assert_eq!(store.plugs().await.unwrap(), [record(1)]);
 }
 
-#[tokio::test]
-async fn documents_come_back_as_they_were() {
-    let place = TestDatabase::new();
+async fn documents_come_back_as_they_were(place: StorePlace) {
     let store = place.store().await;
     let id: Id = "s-00000001".parse().unwrap();
     let mut document = StoredDocument {
@@ -80,9 +85,7 @@ async fn documents_come_back_as_they_were() {
     assert_eq!(store.documents(schedules).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn settings_come_and_go() {
-    let place = TestDatabase::new();
+async fn settings_come_and_go(place: StorePlace) {
     let store = place.store().await;
     assert_eq!(store.setting("password").await.unwrap(), None);
     store.save_setting("password", Some("one")).await.unwrap();
@@ -92,9 +95,7 @@ async fn settings_come_and_go() {
     assert_eq!(store.setting("password").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_forgotten_plug_keeps_its_history_unless_it_is_purged() {
-    let place = TestDatabase::new();
+async fn a_forgotten_plug_keeps_its_history_unless_it_is_purged(place: StorePlace) {
     let store = place.store().await;
     let at = t("2026-11-22T12:00:10Z");
     for number in [1, 2] {
@@ -116,9 +117,7 @@ async fn a_forgotten_plug_keeps_its_history_unless_it_is_purged() {
     assert_eq!(quarters.unwrap(), [kept]);
 }
 
-#[tokio::test]
-async fn a_replaced_plug_hands_its_history_and_total_on() {
-    let place = TestDatabase::new();
+async fn a_replaced_plug_hands_its_history_and_total_on(place: StorePlace) {
     let store = place.store().await;
     let (before, after) = (t("2026-11-01T12:00:10Z"), t("2026-11-22T12:00:10Z"));
     let mut old = sample(1, before, 60.0, 0.5);
@@ -166,9 +165,7 @@ async fn a_replaced_plug_hands_its_history_and_total_on() {
     assert_eq!(readings, 3);
 }
 
-#[tokio::test]
-async fn a_reading_counts_once_however_often_it_comes() {
-    let place = TestDatabase::new();
+async fn a_reading_counts_once_however_often_it_comes(place: StorePlace) {
     let store = place.store().await;
     let at = |second: i64| ms(1_795_000_000_000 + second * 10_000);
     let samples: Vec<_> = (0..10)
@@ -192,9 +189,7 @@ async fn a_reading_counts_once_however_often_it_comes() {
     );
 }
 
-#[tokio::test]
-async fn a_total_never_goes_back() {
-    let place = TestDatabase::new();
+async fn a_total_never_goes_back(place: StorePlace) {
     let store = place.store().await;
     let at = |second: i64| ms(1_795_000_000_000 + second * 10_000);
     let with = |second, state| Sample {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use api::{Cause, LogEntry, LogKind};
-use hub::store::{HistoryStore as _, LogQuery, LogStore as _};
+use hub::store::LogQuery;
 use jiff::{SignedDuration, Timestamp};
 use plugs::RelayState;
 
-use crate::fixture::{TestDatabase, mac, t};
+use crate::fixture::{mac, t};
+use crate::place::{StorePlace, for_each_store};
 
 fn entry(id: u64, at: Timestamp) -> Arc<LogEntry> {
     let entry = LogEntry::new(at, LogKind::Hub, format!("event {id}"));
@@ -21,9 +22,12 @@ fn all(limit: usize) -> LogQuery {
     }
 }
 
-#[tokio::test]
-async fn entries_come_back_as_they_were_after_a_restart() {
-    let place = TestDatabase::new();
+for_each_store!(
+    entries_come_back_as_they_were_after_a_restart,
+    it_is_bounded_by_age_and_by_number,
+);
+
+async fn entries_come_back_as_they_were_after_a_restart(place: StorePlace) {
     let store = place.store().await;
     let at = t("2026-11-22T12:00:00.123Z");
     let switched = LogEntry::new(at, LogKind::Switch, "Küche turned on")
@@ -59,9 +63,7 @@ async fn entries_come_back_as_they_were_after_a_restart() {
     assert_eq!(store.log(&query).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn it_is_bounded_by_age_and_by_number() {
-    let place = TestDatabase::new();
+async fn it_is_bounded_by_age_and_by_number(place: StorePlace) {
     let store = place.store().await;
     let now = t("2026-11-22T12:00:00Z");
     let old = now - SignedDuration::from_hours(24 * 400);

@@ -21,6 +21,7 @@ mod fixture;
 mod needs;
 
 mod backup;
+mod copy;
 mod crash;
 mod damage;
 mod first;
@@ -29,5 +30,8 @@ mod history;
 mod keeping;
 mod log;
 mod model;
+mod place;
+mod postgres;
 mod restore;
+mod server;
 mod trouble;

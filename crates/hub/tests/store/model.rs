@@ -1,15 +1,16 @@
 //! The store against a naive model of it that keeps everything in maps and adds up in plain numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::Period;
 use hub::store::{
-    EnergyState, HistoryPoint, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Retention,
-    Sample, Sqlite, Store, Used,
+    EnergyState, HistoryPoint, HistoryQuery, HistoryStep, Retention, Sample, Store, Used,
 };
 use proptest::prelude::*;
 
-use crate::fixture::{TestDatabase, mac, ms, reading, record};
+use crate::fixture::{mac, ms, reading, record};
+use crate::place::StorePlace;
 
 const PLUGS: u8 = 3;
 /// 2026-11-22T00:00:00Z.
@@ -280,8 +281,8 @@ fn action() -> impl Strategy<Value = ModelAction> {
 
 /// A run of the store beside the model.
 struct ModelRun {
-    place: TestDatabase,
-    store: Sqlite,
+    place: StorePlace,
+    store: Arc<dyn Store>,
     model: HistoryModel,
     /// The latest reading of each plug.
     last: [i64; PLUGS as usize],
@@ -293,9 +294,8 @@ struct ModelRun {
 }
 
 impl ModelRun {
-    async fn new() -> Self {
-        let place = TestDatabase::new();
-        let store = Sqlite::open(&place.file(), RETENTION).await.unwrap().store;
+    async fn new(place: StorePlace) -> Self {
+        let store = place.store_with(RETENTION).await;
         Self {
             place,
             store,
@@ -360,10 +360,7 @@ impl ModelRun {
             }
             ModelAction::Reopen => {
                 self.store.close().await;
-                self.store = Sqlite::open(&self.place.file(), RETENTION)
-                    .await
-                    .unwrap()
-                    .store;
+                self.store = self.place.store_with(RETENTION).await;
             }
             ModelAction::Purge(plug) => {
                 self.store.delete_plug(mac(*plug), true).await.unwrap();
@@ -493,21 +490,39 @@ fn same(points: &[HistoryPoint], expected: &BTreeMap<i64, ModelSlot>) {
     }
 }
 
+/// Does the actions with a store and the model, and compares them.
+fn run(place: StorePlace, actions: &[ModelAction]) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut run = ModelRun::new(place).await;
+        for action in actions {
+            run.act(action).await;
+        }
+        run.compare().await;
+        run.store.close().await;
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn does_what_the_model_does(actions in prop::collection::vec(action(), 1..24)) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let mut run = ModelRun::new().await;
-            for action in &actions {
-                run.act(action).await;
-            }
-            run.compare().await;
-        });
+        run(StorePlace::file(), &actions);
+    }
+}
+
+proptest! {
+    // Each has a database of its own, which takes a while to make.
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn postgres_does_what_the_model_does(actions in prop::collection::vec(action(), 1..24)) {
+        if let Some(place) = StorePlace::server() {
+            run(place, &actions);
+        }
     }
 }

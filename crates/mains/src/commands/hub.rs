@@ -1,6 +1,6 @@
 //! `mains hub …`: administration of a hub.
 //!
-//! All verbs but `check` and `restore` (and `password`, when no hub runs) use the API of a running hub.
+//! All verbs but `check`, `migrate` and `restore` (and `password`, when no hub runs) use the API of a running hub.
 
 use api::client::Client;
 
@@ -13,6 +13,7 @@ mod adopt;
 mod backup;
 pub(crate) mod check;
 mod login_url;
+mod migrate;
 mod password;
 mod plugs;
 mod replace;
@@ -34,6 +35,7 @@ Examples:
   mains hub replace 'old heater' 192.168.1.107
   mains hub backup /media/mains.sqlite
   mains hub restore /media/mains.sqlite
+  mains hub migrate --to postgres://hub@nas/mains
   mains hub token add grafana
   mains --hub http://nas:8480 hub status
 
@@ -64,6 +66,8 @@ enum HubCommand {
     Backup(backup::HubBackupArgs),
     /// Restore a backup while no hub runs
     Restore(restore::HubRestoreArgs),
+    /// Copy everything into another database while no hub runs
+    Migrate(migrate::HubMigrateArgs),
     /// Export the history of a plug into a file
     Export(transfer::HubExportArgs),
     /// Import an exported history into a plug's history
@@ -117,6 +121,7 @@ pub async fn run(context: &Context, args: HubArgs) -> Outcome {
         HubCommand::Replace(args) => context.bounded(replace::run(context, &args)).await,
         HubCommand::Backup(args) => context.bounded(backup::run(context, &args)).await,
         HubCommand::Restore(args) => restore::run(context, &args).await,
+        HubCommand::Migrate(args) => migrate::run(context, &args).await,
         HubCommand::Export(args) => context.bounded(transfer::export(context, &args)).await,
         HubCommand::Import(args) => context.bounded(transfer::import(context, &args)).await,
         HubCommand::LoginUrl(args) => context.bounded(login_url::run(context, &args)).await,

@@ -1,15 +1,21 @@
 //! The configuration of a hub to run, from the layers that the user wrote.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hub::Config;
 use hub::config::{BackupConfig, Place, TlsFiles};
+use hub::store::PostgresConfig;
+use zeroize::Zeroizing;
 
-use crate::config::{ConfigProblem, HubLayer, PlaceLayer, Sources, both};
+use crate::config::{ConfigProblem, DatabaseChoice, HubLayer, PlaceLayer, Sources, both};
+use crate::secret;
 
 /// Directory of backups in the state directory.
 const BACKUP_DIRECTORY: &str = "backups";
+/// Variable with the password of the database. It is no key: a password does not belong into a file that others may read.
+const DATABASE_PASSWORD_VARIABLE: &str = "MAINS_HUB_DATABASE_PASSWORD";
+const MAX_PASSWORD_LENGTH: usize = 4_096;
 const DEFAULT_KEPT_BACKUPS: NonZeroU32 = NonZeroU32::new(7).expect("seven is not zero");
 
 /// Returns the configuration of a hub that keeps everything in this directory.
@@ -51,11 +57,16 @@ fn assemble(
     );
     problems.extend(tls.as_ref().err().cloned());
     problems.extend(coordinates.as_ref().err().cloned());
-    let (Ok(tls), Ok(coordinates)) = (tls, coordinates) else {
+    let postgres = postgres(hub);
+    problems.extend(postgres.as_ref().err().cloned());
+    let (Ok(tls), Ok(coordinates), Ok(postgres)) = (tls, coordinates, postgres) else {
         return Err(problems);
     };
     let defaults = Config::in_state(state);
-    let database = hub.database.as_ref().and_then(|given| given.0.clone());
+    let database = match &hub.database {
+        Some(DatabaseChoice::File(path)) => path.clone(),
+        _ => defaults.database,
+    };
     Ok(Config {
         listen: hub.listen.map_or(defaults.listen, |listen| listen.0),
         hosts: hub.hosts.clone().unwrap_or_default(),
@@ -64,7 +75,8 @@ fn assemble(
         adopt: hub.adopt.unwrap_or(defaults.adopt),
         metering: hub.metering.map_or(defaults.metering, |period| period.0),
         scan: hub.scan.map_or(defaults.scan, |period| period.0),
-        database: database.unwrap_or(defaults.database),
+        database,
+        postgres,
         keep_readings: hub.keep_readings.unwrap_or(defaults.keep_readings),
         keep_minutes: hub.keep_minutes.unwrap_or(defaults.keep_minutes),
         web: defaults.web,
@@ -88,6 +100,51 @@ fn assemble(
             .map_or(defaults.timezone, |zone| zone.0.clone()),
         state: defaults.state,
     })
+}
+
+/// Returns the PostgreSQL database, with the password for it.
+pub(super) fn postgres(hub: &HubLayer) -> Result<Option<PostgresConfig>, (&'static str, String)> {
+    let given = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+    let password_file = given(&hub.database_password_file);
+    let ca_file = given(&hub.database_ca_file);
+    let Some(DatabaseChoice::Postgres(url)) = &hub.database else {
+        let needs = "it needs a `hub.database` that begins with `postgres://`";
+        return match (password_file, ca_file) {
+            (Some(_), _) => Err(("hub.database_password_file", needs.to_owned())),
+            (None, Some(_)) => Err(("hub.database_ca_file", needs.to_owned())),
+            (None, None) => Ok(None),
+        };
+    };
+    if hub.backup.is_some_and(|interval| interval.0.is_some()) {
+        let what = "a PostgreSQL database is backed up with its own tools, e.g. `pg_dump`";
+        return Err(("hub.backup", what.to_owned()));
+    }
+    let variable = std::env::var(DATABASE_PASSWORD_VARIABLE).ok();
+    let password = match (variable.filter(|text| !text.is_empty()), password_file) {
+        (Some(text), _) => Some(Zeroizing::new(text)),
+        (None, Some(file)) => {
+            let password = read_password(&file);
+            Some(password.map_err(|what| ("hub.database_password_file", what))?)
+        }
+        (None, None) => None,
+    };
+    Ok(Some(PostgresConfig {
+        url: url.clone(),
+        password,
+        ca_file,
+    }))
+}
+
+/// Reads the password from a file.
+fn read_password(file: &Path) -> Result<Zeroizing<String>, String> {
+    let shown = file.display();
+    let read = secret::read_file(file, "the password file", MAX_PASSWORD_LENGTH);
+    let (bytes, _) = read.map_err(|error| format!("{shown}: {error}"))?;
+    match std::str::from_utf8(&bytes) {
+        Ok("") => Err(format!("{shown} is empty")),
+        Ok(text) if text.len() <= MAX_PASSWORD_LENGTH => Ok(Zeroizing::new(text.to_owned())),
+        _ => Err(format!("{shown} holds more than a password")),
+    }
 }
 
 #[cfg(test)]

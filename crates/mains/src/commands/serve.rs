@@ -49,7 +49,9 @@ MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separ
   adopt = false                # adopt every plug that is found
   metering = \"10s\"             # interval between readings
   scan = \"5s\"                  # interval between scans
-  database = \"\"                # default: mains.sqlite in the state directory
+  database = \"\"                # default: mains.sqlite; or postgres://…
+  database_password_file = \"\"  # or MAINS_HUB_DATABASE_PASSWORD
+  database_ca_file = \"\"        # certificates to trust for it
   keep_readings = \"7d\"         # period of raw readings
   keep_minutes = \"90d\"         # period of minute means; quarter hours stay
   backup = \"off\"               # interval between backups, e.g. 1d

@@ -24,7 +24,7 @@ enum VariableForm {
 }
 
 /// Variables with their keys.
-const VARIABLES: [(&str, &str, VariableForm); 35] = [
+const VARIABLES: [(&str, &str, VariableForm); 37] = [
     ("MAINS_JSON", "json", Switch),
     ("MAINS_TIMEOUT", "timeout", Text),
     ("MAINS_INTERFACE", "interfaces", List),
@@ -40,6 +40,12 @@ const VARIABLES: [(&str, &str, VariableForm); 35] = [
     ("MAINS_HUB_METERING", "hub.metering", Text),
     ("MAINS_HUB_SCAN", "hub.scan", Text),
     ("MAINS_HUB_DATABASE", "hub.database", Text),
+    (
+        "MAINS_HUB_DATABASE_PASSWORD_FILE",
+        "hub.database_password_file",
+        Text,
+    ),
+    ("MAINS_HUB_DATABASE_CA_FILE", "hub.database_ca_file", Text),
     ("MAINS_HUB_KEEP_READINGS", "hub.keep_readings", Text),
     ("MAINS_HUB_KEEP_MINUTES", "hub.keep_minutes", Text),
     ("MAINS_HUB_BACKUP", "hub.backup", Text),

@@ -153,6 +153,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::DatabaseChoice;
     use crate::ui::Colour;
 
     fn read(text: &str) -> Contents {
@@ -165,7 +166,7 @@ mod tests {
             "json = true\ntimeout = \"800ms\"\ninterfaces = [\"eth0\"]\nyes = true\nquiet = true\ncolor = \"never\"\n\
              [hub]\nurl = \"nas\"\nca_file = \"ca.pem\"\ntoken_file = \"/run/token\"\nlisten = \"127.0.0.1:1\"\n\
              hosts = [\"nas.example\"]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\ninterfaces = [\"eth1\"]\nadopt = true\n\
-             metering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
+             metering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\ndatabase_password_file = \"p\"\ndatabase_ca_file = \"db.pem\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
              backup = \"1d\"\nbackup_directory = \"b\"\nkeep_backups = 3\n\
              [place]\nlatitude = 52\nlongitude = 13.4\ntimezone = \"Europe/Berlin\"\n",
         );
@@ -180,7 +181,10 @@ mod tests {
         assert_eq!(layer.color, Some(Colour::Never));
         assert_eq!(layer.hub.ca_file, Some("/etc/ca.pem".into()));
         assert_eq!(layer.hub.token_file, Some("/run/token".into()));
-        assert_eq!(layer.hub.database, Some("/etc/d.sqlite".into()));
+        let database = DatabaseChoice::File("/etc/d.sqlite".into());
+        assert_eq!(layer.hub.database, Some(database));
+        assert_eq!(layer.hub.database_ca_file, Some("/etc/db.pem".into()));
+        assert_eq!(layer.hub.database_password_file, Some("/etc/p".into()));
         assert_eq!(layer.hub.interfaces, Some(vec!["eth1".to_owned()]));
         assert_eq!(layer.hub.backup_directory, Some("/etc/b".into()));
         assert_eq!(layer.hub.keep_backups, std::num::NonZero::new(3));
@@ -207,6 +211,16 @@ mod tests {
                 "hub.interfaces",
             ),
             ("hub = 7\n", 1, "hub"),
+            (
+                "[hub]\ndatabase = \"postgres://nas\"\n",
+                2,
+                "name of the database",
+            ),
+            (
+                "[hub]\ndatabase = \"postgres://me:secret@nas/mains\"\n",
+                2,
+                "database_password_file",
+            ),
             ("hub = \"ftp://x\"\n", 1, "http"),
             ("place = 1\n", 1, "place"),
             ("[place]\nlatitude = 90.1\n", 2, "90"),

@@ -12,6 +12,7 @@ use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
 use api::client::HubUrl;
+use hub::store::PostgresUrl;
 
 /// The hub that does the work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +64,13 @@ pub struct HubLayer {
     /// Interval between two scans of the network.
     #[serde(deserialize_with = "parsed")]
     pub scan: Option<PeriodWithin<1, 600>>,
-    /// The database file.
+    /// The database: a file or a PostgreSQL database.
     #[serde(deserialize_with = "parsed")]
-    pub database: Option<DatabasePath>,
+    pub database: Option<DatabaseChoice>,
+    /// File with the password for the PostgreSQL database.
+    pub database_password_file: Option<PathBuf>,
+    /// Certificates (PEM) by which its server has to prove its name.
+    pub database_ca_file: Option<PathBuf>,
     /// Period for which raw readings are kept.
     #[serde(deserialize_with = "parsed")]
     pub keep_readings: Option<Period>,
@@ -97,6 +102,8 @@ impl HubLayer {
             metering: self.metering.or(below.metering),
             scan: self.scan.or(below.scan),
             database: self.database.or(below.database),
+            database_password_file: self.database_password_file.or(below.database_password_file),
+            database_ca_file: self.database_ca_file.or(below.database_ca_file),
             keep_readings: self.keep_readings.or(below.keep_readings),
             keep_minutes: self.keep_minutes.or(below.keep_minutes),
             backup: self.backup.or(below.backup),
@@ -108,13 +115,15 @@ impl HubLayer {
     /// Makes the paths of other files relative to the directory of the configuration file.
     pub(super) fn beside(&mut self, file: &Path) {
         let Some(folder) = file.parent() else { return };
-        let database = self
-            .database
-            .as_mut()
-            .and_then(|database| database.0.as_mut());
+        let database = match &mut self.database {
+            Some(DatabaseChoice::File(path)) => Some(path),
+            _ => None,
+        };
         [
             &mut self.token_file,
             &mut self.ca_file,
+            &mut self.database_password_file,
+            &mut self.database_ca_file,
             &mut self.certificate,
             &mut self.key,
             &mut self.backup_directory,
@@ -242,25 +251,28 @@ impl FromStr for BackupInterval {
     }
 }
 
-/// The database file; empty is the default one.
+/// The database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabasePath(pub Option<PathBuf>);
+pub enum DatabaseChoice {
+    /// The file in the state directory.
+    Default,
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(PostgresUrl),
+}
 
-impl FromStr for DatabasePath {
-    type Err = &'static str;
+impl FromStr for DatabaseChoice {
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.contains("://") {
-            return Err("only a SQLite file is understood; write its path");
+            return text.parse().map(Self::Postgres);
         }
-        Ok(Self((!text.is_empty()).then(|| text.into())))
-    }
-}
-
-#[cfg(test)]
-impl From<&str> for DatabasePath {
-    fn from(path: &str) -> Self {
-        Self(Some(path.into()))
+        Ok(match text {
+            "" => Self::Default,
+            path => Self::File(path.into()),
+        })
     }
 }
 

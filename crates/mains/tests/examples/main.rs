@@ -64,7 +64,7 @@ const PLUGS: [(&str, &str, &str); 12] = [
 ];
 /// Examples that are only understood here, and where they are run: they need a bridge, an access point, a serial port, a person, or
 /// are a hub themselves.
-const ELSEWHERE: [(&str, &str); 18] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("discover --to ", "tests/cli/discovering.rs, without a hub"),
     ("hue ", "tests/hue"),
     ("setup", "tests/setup, tests/networkmanager"),
@@ -79,6 +79,7 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("name --walk", "tests/cli/terminal.rs"),
     ("hub password", "tests/hub/owner.rs"),
     ("hub restore", "tests/hub"),
+    ("hub migrate", "tests/hub/postgres.rs"),
     ("hub check /etc", "tests/hub/check.rs"),
     ("mqtt check", "tests/hub"),
     ("help ", "tests/cli/help.rs"),

@@ -29,6 +29,12 @@ mod kept;
 )]
 #[path = "../cli/needs.rs"]
 mod needs;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../../../hub/tests/store/server.rs"]
+mod server;
 
 mod beside;
 mod check;
@@ -42,6 +48,7 @@ mod hostile;
 mod listening;
 mod owner;
 mod past;
+mod postgres;
 mod screen;
 mod serving;
 mod through;

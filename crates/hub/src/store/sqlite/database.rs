@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use hiflying::Mac;
 use nix::sys::statvfs::statvfs;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
@@ -22,6 +21,9 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::MutexGuard;
 
+pub(super) use crate::store::query_error::{OPENED, QueryError, READ, WRITTEN};
+use crate::store::records::SERIES_OF;
+pub(super) use crate::store::rows::{decoded, encoded, readable_rows};
 use crate::store::{StoreError, StoreInfo};
 
 /// Bound on the time that another process may hold the file.
@@ -31,11 +33,6 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 const READ_CONNECTIONS: u32 = 2;
 /// Minimum free space for an index that is mapped from the disk; it grows in steps of 32 KiB.
 const MIN_FREE_BYTES: f64 = 1_048_576.0;
-
-/// The operations that an error can name.
-pub(super) const OPENED: &str = "opened";
-pub(super) const READ: &str = "read";
-pub(super) const WRITTEN: &str = "written";
 
 /// The connections to one open file.
 #[derive(Debug)]
@@ -64,15 +61,6 @@ pub(super) struct SqliteDatabase {
 struct Writers {
     edits: SqlitePool,
     history: SqlitePool,
-}
-
-/// Error of an operation on the database, before the file is named.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum QueryError {
-    #[error(transparent)]
-    Sql(#[from] sqlx::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// A transaction and the turn that it holds.
@@ -305,7 +293,7 @@ impl SqliteDatabase {
 
     /// Returns the series of a plug, if it has history.
     pub(super) async fn series_of(&self, plug: Mac) -> Result<Option<i64>, sqlx::Error> {
-        sqlx::query_scalar("SELECT id FROM series WHERE mac = ?")
+        sqlx::query_scalar(SERIES_OF)
             .bind(format!("{plug:x}"))
             .fetch_optional(self.readers())
             .await
@@ -333,32 +321,6 @@ impl SqliteDatabase {
 
 /// A setting, as bytes: of a damaged value they can be no UTF-8.
 pub(super) const SETTING: &str = "SELECT CAST(value AS BLOB) FROM settings WHERE key = ?";
-
-/// Reads the one JSON text that a query returns. Rows one by one cost more than all of them in one text.
-pub(super) fn decoded<T: DeserializeOwned>(json: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-/// Reads the one JSON text that a query returns as a blob, of rows with text. A row that cannot be understood is ignored, also where
-/// a damaged byte is no UTF-8: it must not take the others with it.
-pub(super) fn readable_rows<T: DeserializeOwned>(json: &[u8]) -> Result<Vec<T>, sqlx::Error> {
-    let json = String::from_utf8_lossy(json);
-    if let Ok(rows) = serde_json::from_str(&json) {
-        return Ok(rows);
-    }
-    let rows: Vec<serde_json::Value> = decoded(&json)?;
-    let number = rows.len();
-    let rows = rows.into_iter().map(serde_json::from_value);
-    let readable: Vec<T> = rows.filter_map(Result::ok).collect();
-    let ignored = number - readable.len();
-    tracing::warn!(ignored, "stored rows cannot be understood and are ignored");
-    Ok(readable)
-}
-
-/// Writes rows as the one JSON text that a statement takes.
-pub(super) fn encoded<T: Serialize>(rows: &[T]) -> String {
-    serde_json::to_string(rows).expect("tuples of numbers and texts can be written as JSON")
-}
 
 /// Returns true if the disk has no room for the index of the log. SQLite would map it all the same, and the process be killed by
 /// SIGBUS where it touches a block that the disk does not have.

@@ -2,21 +2,15 @@
 
 use std::sync::Arc;
 
-use api::{LogEntry, LogKind};
+use api::LogEntry;
 use async_trait::async_trait;
-use hiflying::Mac;
 use jiff::Timestamp;
-use plugs::RelayState;
 
 use super::Sqlite;
 use super::database::{QueryError, SqliteDatabase, encoded, readable_rows};
-use crate::store::scale::{moment, signed, unsigned};
+use crate::store::rows::{LogRow, MAX_LOG_ENTRIES, log_entry, log_row, oldest_entry};
+use crate::store::scale::{signed, unsigned};
 use crate::store::{LogQuery, LogStore, StoreError};
-
-/// Age at which entries are removed, in days.
-const MAX_AGE_DAYS: i64 = 366;
-/// Maximum number of entries. Their texts are short, so that the log stays below a hundred megabytes.
-const MAX_ENTRIES: i64 = 200_000;
 
 const APPEND: &str = "INSERT INTO log (id, at_ms, kind, plug, relay, cause, problem, text) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
@@ -33,22 +27,10 @@ const REMOVE: &str = "DELETE FROM log WHERE id < max( \
     coalesce((SELECT id FROM log WHERE at_ms >= ?1 ORDER BY id LIMIT 1), 0), \
     coalesce((SELECT max(id) FROM log), 0) - ?2 + 1)";
 
-/// One row, in the order of the columns.
-type LogRow = (
-    i64,
-    i64,
-    LogKind,
-    Option<String>,
-    Option<RelayState>,
-    Option<String>,
-    u8,
-    String,
-);
-
 #[async_trait]
 impl LogStore for Sqlite {
     async fn append_log(&self, entries: &[Arc<LogEntry>]) -> Result<(), StoreError> {
-        let rows: Vec<LogRow> = entries.iter().map(|entry| row(entry)).collect();
+        let rows: Vec<LogRow> = entries.iter().map(|entry| log_row(entry)).collect();
         self.write(|database| async move {
             let mut transaction = database.record().await?;
             sqlx::query(APPEND)
@@ -75,7 +57,7 @@ impl LogStore for Sqlite {
         self.read(|database| async move {
             let json: Vec<u8> = select.fetch_one(database.readers()).await?;
             let rows: Vec<LogRow> = readable_rows(&json)?;
-            Ok(rows.into_iter().filter_map(entry).collect())
+            Ok(rows.into_iter().filter_map(log_entry).collect())
         })
         .await
     }
@@ -101,39 +83,12 @@ impl LogStore for Sqlite {
 impl SqliteDatabase {
     /// Removes entries that are too old or too many.
     pub(super) async fn tidy_log(&self, now: Timestamp) -> Result<(), QueryError> {
-        let oldest = now.as_millisecond() - MAX_AGE_DAYS * 24 * 3600 * 1000;
         let mut transaction = self.record().await?;
         sqlx::query(REMOVE)
-            .bind(oldest)
-            .bind(MAX_ENTRIES)
+            .bind(oldest_entry(now))
+            .bind(MAX_LOG_ENTRIES)
             .execute(transaction.connection())
             .await?;
         transaction.commit().await
     }
-}
-
-fn row(entry: &LogEntry) -> LogRow {
-    (
-        signed(entry.id),
-        entry.at.as_millisecond(),
-        entry.kind,
-        entry.plug.map(|plug| format!("{plug:x}")),
-        entry.relay,
-        entry.cause.clone(),
-        entry.problem.into(),
-        entry.text.clone(),
-    )
-}
-
-fn entry((id, at, kind, plug, relay, cause, problem, text): LogRow) -> Option<LogEntry> {
-    Some(LogEntry {
-        id: unsigned(id),
-        at: moment(at)?,
-        kind,
-        plug: plug.and_then(|plug| plug.parse::<Mac>().ok()),
-        relay,
-        cause,
-        problem: problem != 0,
-        text,
-    })
 }

@@ -3,12 +3,11 @@
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use api::Period;
 use jiff::Timestamp;
 
 use super::database::{QueryError, SqliteDatabase};
+use crate::store::rows::oldest_row;
 use crate::store::scale::unsigned;
-use crate::store::spread::{QUARTER, floor};
 use crate::store::{Retention, StoreInfo};
 
 /// Small enough that readings and edits come in between.
@@ -35,8 +34,8 @@ impl SqliteDatabase {
         let series: Vec<i64> = sqlx::query_scalar("SELECT id FROM series")
             .fetch_all(self.readers())
             .await?;
-        let readings = oldest(now, retention.readings).saturating_mul(1000);
-        let minutes = oldest(now, retention.minutes);
+        let readings = oldest_row(now, retention.readings).saturating_mul(1000);
+        let minutes = oldest_row(now, retention.minutes);
         for plug in series {
             self.remove_before(REMOVE_READINGS, plug, readings).await?;
             self.remove_before(REMOVE_MINUTES, plug, minutes).await?;
@@ -118,12 +117,6 @@ impl SqliteDatabase {
     async fn number(&self, sql: &'static str) -> Result<i64, sqlx::Error> {
         sqlx::query_scalar(sql).fetch_one(self.readers()).await
     }
-}
-
-/// Returns the second before which rows are too old: the start of a quarter of an hour, so that the rest is whole.
-fn oldest(now: Timestamp, kept: Period) -> i64 {
-    let kept = i64::try_from(kept.get().as_secs()).unwrap_or(i64::MAX);
-    floor(now.as_second().saturating_sub(kept), QUARTER)
 }
 
 /// Returns the size of the file and the log beside it.

@@ -3,6 +3,10 @@
 use hiflying::Mac;
 use sqlx::SqliteConnection;
 
+use crate::store::records::{
+    CONTINUE_LIFETIME, DELETE_SERIES, RENAME_SERIES, SERIES_OF, TAKE_LIFETIME,
+};
+
 /// Clause that adds a minute or a quarter of an hour to an existing one.
 macro_rules! merged {
     () => {
@@ -27,14 +31,6 @@ const MOVE_ROWS: [&str; 3] = [
         "INSERT INTO quarters SELECT ?1, t, readings, power, low, high, energy FROM quarters WHERE plug = ?2",
         merged!()
     ),
-];
-
-const DELETE_SERIES: [&str; 5] = [
-    "DELETE FROM readings WHERE plug = ?",
-    "DELETE FROM minutes WHERE plug = ?",
-    "DELETE FROM quarters WHERE plug = ?",
-    "DELETE FROM lifetimes WHERE plug = ?",
-    "DELETE FROM series WHERE id = ?",
 ];
 
 /// Deletes a plug's history and lifetime total.
@@ -70,7 +66,7 @@ pub(super) async fn continue_history(
         }
         delete_series(connection, new).await?;
     }
-    sqlx::query("UPDATE series SET mac = ? WHERE id = ?")
+    sqlx::query(RENAME_SERIES)
         .bind(format!("{new:x}"))
         .bind(old)
         .execute(connection)
@@ -84,11 +80,9 @@ async fn move_lifetime(
     old: i64,
     new: Option<i64>,
 ) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE lifetimes SET counter_wh = (SELECT counter_wh FROM lifetimes WHERE plug = ?2), \
-        at_ms = coalesce((SELECT at_ms FROM lifetimes WHERE plug = ?2), at_ms) WHERE plug = ?1";
-    let known = sqlx::query(sql).bind(old).bind(new);
+    let known = sqlx::query(CONTINUE_LIFETIME).bind(old).bind(new);
     if known.execute(&mut *connection).await?.rows_affected() == 0 {
-        sqlx::query("UPDATE lifetimes SET plug = ?1 WHERE plug = ?2")
+        sqlx::query(TAKE_LIFETIME)
             .bind(old)
             .bind(new)
             .execute(connection)
@@ -106,7 +100,7 @@ async fn delete_series(connection: &mut SqliteConnection, series: i64) -> Result
 }
 
 async fn series(connection: &mut SqliteConnection, plug: Mac) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar("SELECT id FROM series WHERE mac = ?")
+    sqlx::query_scalar(SERIES_OF)
         .bind(format!("{plug:x}"))
         .fetch_optional(connection)
         .await

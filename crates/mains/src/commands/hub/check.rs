@@ -115,6 +115,7 @@ fn files(sources: &Sources) -> Vec<ConfigProblem> {
     [
         ("hub.token_file", &hub.token_file),
         ("hub.ca_file", &hub.ca_file),
+        ("hub.database_ca_file", &hub.database_ca_file),
         ("mqtt.password_file", &mqtt.password_file),
         ("mqtt.ca_file", &mqtt.ca_file),
         ("mqtt.certificate_file", &mqtt.certificate_file),

@@ -37,6 +37,10 @@ pub(super) async fn run(context: &Context, args: &HubRestoreArgs) -> Outcome {
     let sources = Sources::read(&context.settings.options);
     let config = hub_config::config(&sources, context.state_directory()?)
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
+    if config.postgres.is_some() {
+        let what = "the hub keeps its data in a PostgreSQL database, which is restored with its own tools, e.g. `pg_restore`";
+        return Err(Failure::usage(what));
+    }
     let _lock = StateLock::acquire(&config.state)?;
     let restored = store::restore(&config.database, &args.file).await;
     let kept = restored.map_err(|error| failure(&error))?;

@@ -1,0 +1,179 @@
+//! Examines a database, brings its schema up to date, and names it in errors.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqlStr};
+use tokio::time::timeout;
+
+use super::PostgresConfig;
+use crate::store::StoreError;
+use crate::store::query_error::{OPENED, QueryError};
+
+/// The schema, step by step.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let sql = include_str!("../../../migrations/postgres/0001_first.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "first".into(),
+        MigrationType::Simple,
+        SqlStr::from_static(sql),
+        false,
+    )])
+});
+
+/// Bound on connecting and on each step of opening.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Number of tables in the schema that is used, and whether one of them is marked as ours.
+const EXAMINE: &str = "SELECT count(*), \
+    coalesce(bool_or(relname = 'settings' AND obj_description(oid, 'pg_class') = 'Mains'), false) \
+    FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND relname <> '_sqlx_migrations' \
+    AND relnamespace = to_regnamespace(current_schema())";
+
+/// Message of a foreign database.
+const FOREIGN: &str =
+    "the database holds tables of another program; name an empty one under `database`";
+
+/// Returns how to connect.
+pub(super) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, StoreError> {
+    let options: Result<PgConnectOptions, _> = config.url.to_string().parse();
+    let options = options.map_err(|error| unavailable(config, OPENED, error))?;
+    let mut options = options
+        .application_name("mains")
+        .disable_statement_logging();
+    if let Some(password) = &config.password {
+        options = options.password(password);
+    }
+    if let Some(file) = &config.ca_file {
+        options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(file);
+    }
+    Ok(options)
+}
+
+/// Examines the database and migrates it.
+pub(super) async fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
+    let work = async {
+        let mut connection = options(config)?.connect().await?;
+        examine(config, &mut connection).await?;
+        let migrated = MIGRATIONS.run(&mut connection).await;
+        migrated.map_err(|error| migration_error(config, error))?;
+        connection.close().await?;
+        Ok(())
+    };
+    bounded(config, work).await
+}
+
+/// Examines the database without writing to it, and returns one of its settings.
+pub(super) async fn inspect(
+    config: &PostgresConfig,
+    setting: &str,
+) -> Result<Option<String>, StoreError> {
+    let work = async {
+        let mut connection = options(config)?.connect().await?;
+        let is_empty = examine(config, &mut connection).await? == 0;
+        let value = if is_empty {
+            None
+        } else {
+            let query = sqlx::query_scalar(super::records::SETTING).bind(setting);
+            query.fetch_optional(&mut connection).await?
+        };
+        connection.close().await?;
+        Ok(value)
+    };
+    bounded(config, work).await
+}
+
+async fn bounded<T>(
+    config: &PostgresConfig,
+    work: impl Future<Output = Result<T, QueryError>>,
+) -> Result<T, StoreError> {
+    match timeout(OPEN_TIMEOUT, work).await {
+        Ok(outcome) => outcome.map_err(|error| store_error(config, OPENED, error)),
+        Err(_) => {
+            let cause = format!("no reply within {} s", OPEN_TIMEOUT.as_secs());
+            Err(unavailable(config, OPENED, cause))
+        }
+    }
+}
+
+/// Checks that the database is ours or empty, and returns the version of its schema; 0 for an empty one.
+async fn examine(
+    config: &PostgresConfig,
+    connection: &mut PgConnection,
+) -> Result<i64, QueryError> {
+    let (tables, is_ours): (i64, bool) =
+        sqlx::query_as(EXAMINE).fetch_one(&mut *connection).await?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    if !is_ours {
+        return Err(StoreError::Unsupported(FOREIGN).into());
+    }
+    let sql = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+    let found: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    if found > newest() {
+        return Err(newer(config, found).into());
+    }
+    Ok(found)
+}
+
+/// Returns the newest version of the schema.
+fn newest() -> i64 {
+    let versions = MIGRATIONS.iter().map(|migration| migration.version);
+    versions.max().expect("there are migrations")
+}
+
+fn newer(config: &PostgresConfig, found: i64) -> StoreError {
+    StoreError::Newer {
+        database: config.url.to_string(),
+        found,
+        known: newest(),
+    }
+}
+
+fn migration_error(config: &PostgresConfig, error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            store_error(config, OPENED, error.into())
+        }
+        MigrateError::VersionMissing(found) => newer(config, found),
+        error => unavailable(config, OPENED, error),
+    }
+}
+
+/// Names the database and the operation in an error.
+pub(super) fn store_error(
+    config: &PostgresConfig,
+    operation: &'static str,
+    error: QueryError,
+) -> StoreError {
+    let error = match error {
+        QueryError::Sql(error) => error,
+        QueryError::Store(error) => return error,
+    };
+    match error {
+        sqlx::Error::Database(error) if error.constraint() == Some("plugs_name_key") => {
+            StoreError::Conflict("there is another one of this name".to_owned())
+        }
+        sqlx::Error::PoolTimedOut => {
+            let cause = "the server cannot be reached, or all connections are in use";
+            unavailable(config, operation, cause)
+        }
+        error => unavailable(config, operation, error),
+    }
+}
+
+pub(super) fn unavailable(
+    config: &PostgresConfig,
+    operation: &'static str,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::Unavailable {
+        database: config.url.to_string(),
+        what: operation,
+        source: cause.into(),
+    }
+}

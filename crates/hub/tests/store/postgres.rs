@@ -1,0 +1,185 @@
+//! PostgreSQL alone: what keeps the hub from using a database, partitions, a server that goes away.
+
+use std::time::Duration;
+
+use api::Period;
+use hub::store::{
+    HistoryStore as _, PlugStore as _, Postgres, PostgresConfig, Retention, SettingStore as _,
+    Store as _, StoreError,
+};
+use zeroize::Zeroizing;
+
+use crate::fixture::{mac, ms, record, sample, t};
+use crate::needs;
+use crate::server::{PostgresServer, config};
+
+const DAY: i64 = 86_400_000;
+
+async fn open(config: &PostgresConfig) -> Result<Postgres, StoreError> {
+    Postgres::open(config.clone(), Retention::default()).await
+}
+
+/// Returns the error of opening with all its causes.
+async fn refused(config: &PostgresConfig) -> String {
+    let error = open(config).await.unwrap_err();
+    let inspected = Postgres::inspect(config, "password").await;
+    assert!(inspected.is_err(), "{error} is not found by an inspection");
+    api::ErrorChain(&error).to_string()
+}
+
+#[tokio::test]
+async fn an_inspection_changes_nothing() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let config = server.config(&name);
+    let inspect = || Postgres::inspect(&config, "password");
+    assert_eq!(inspect().await.unwrap(), None);
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(server.execute(&name, tables), "0");
+    let store = open(&config).await.unwrap();
+    store.save_setting("password", Some("hash")).await.unwrap();
+    assert_eq!(inspect().await.unwrap().unwrap(), "hash");
+}
+
+#[tokio::test]
+async fn a_database_of_something_else_or_of_the_future_is_refused() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let foreign = server.database();
+    server.execute(&foreign, "CREATE TABLE settings (key TEXT, value TEXT)");
+    let error = refused(&server.config(&foreign)).await;
+    assert!(error.contains("another program"), "{error}");
+
+    let newer = server.database();
+    let config = server.config(&newer);
+    open(&config).await.unwrap().close().await;
+    let future = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        VALUES (1000, 'future', true, '', 0)";
+    server.execute(&newer, future);
+    let error = open(&config).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found: 1000, .. }),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_told_without_the_password() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let port = server.port;
+    server.execute(&name, "CREATE ROLE guest LOGIN PASSWORD 'right'");
+    let url = |host: &str| format!("postgres://guest@{host}:{port}/{name}");
+    let with = |url: String, password: &str| PostgresConfig {
+        password: Some(Zeroizing::new(password.to_owned())),
+        ca_file: Some(server.certificate.clone()),
+        ..config(&url)
+    };
+    // It may come in, but not make tables.
+    let guest = with(url("localhost"), "right");
+    let error = api::ErrorChain(&open(&guest).await.unwrap_err()).to_string();
+    assert!(error.contains("permission denied"), "{error}");
+    server.execute(&name, "GRANT CREATE ON SCHEMA public TO guest");
+    open(&guest).await.unwrap().close().await;
+
+    let error = refused(&with(url("localhost"), "wrong")).await;
+    assert!(error.contains("password authentication failed"), "{error}");
+    assert!(!error.contains("wrong"), "{error}");
+    // The certificate is for `localhost`.
+    let error = refused(&with(url("127.0.0.1"), "right")).await;
+    assert!(error.contains("certificate"), "{error}");
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("other.pem");
+    std::fs::write(&ca_file, other.cert.pem()).unwrap();
+    let error = refused(&PostgresConfig {
+        ca_file: Some(ca_file),
+        ..with(url("localhost"), "right")
+    })
+    .await;
+    assert!(error.contains("certificate"), "{error}");
+    let error = refused(&server.config("nowhere")).await;
+    assert!(error.contains("\"nowhere\" does not exist"), "{error}");
+    let error = refused(&config("postgres://mains@127.0.0.1:1/mains")).await;
+    assert!(error.contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn months_that_are_over_are_dropped_whole() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let retention = Retention {
+        readings: Period::seconds(86_400),
+        minutes: Period::seconds(40 * 86_400),
+    };
+    let config = server.config(&name);
+    let store = Postgres::open(config, retention).await.unwrap();
+    let begin = t("2026-09-20T00:00:15Z").as_millisecond();
+    let samples: Vec<_> = (0..60)
+        .map(|day| sample(1, ms(begin + day * DAY), 60.0, 0.5))
+        .collect();
+    store.append(&samples).await.unwrap();
+    let partitions = || {
+        let sql = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_inherits \
+            JOIN pg_class ON oid = inhrelid WHERE relkind = 'r'";
+        server.execute(&name, sql)
+    };
+    assert_eq!(
+        partitions(),
+        "minutes_2026_09 minutes_2026_10 minutes_2026_11 readings_2026_09 readings_2026_10 readings_2026_11"
+    );
+    store.tidy(ms(begin + 60 * DAY)).await.unwrap();
+    assert_eq!(
+        partitions(),
+        "minutes_2026_10 minutes_2026_11 readings_2026_11"
+    );
+    let info = store.info().await.unwrap();
+    assert_eq!((info.readings, info.minutes, info.quarters), (1, 40, 60));
+    // What comes late makes its month again.
+    store
+        .append(&[sample(1, ms(begin + 1), 60.0, 0.5)])
+        .await
+        .unwrap();
+    assert!(partitions().contains("readings_2026_09"));
+    // Another program has dropped a partition: one batch fails, and is written the next time.
+    server.execute(&name, "DROP TABLE readings_2026_11");
+    let late = [sample(1, ms(begin + 60 * DAY), 60.0, 0.5)];
+    store.append(&late).await.unwrap_err();
+    store.append(&late).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_is_used_again_when_it_is_back() {
+    let Some(server) = needs::met(PostgresServer::start()) else {
+        return;
+    };
+    let config = server.config(&server.database());
+    let store = open(&config).await.unwrap();
+    let at = t("2026-11-22T12:00:00Z").as_millisecond();
+    let batch = |number: i64| [sample(1, ms(at + number * 10_000), 60.0, 0.5)];
+    store.save_plug(&record(1)).await.unwrap();
+    store.append(&batch(1)).await.unwrap();
+    server.tell("stop");
+    let error = store.append(&batch(2)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    server.tell("start");
+    store.append(&batch(2)).await.unwrap();
+    assert_eq!(store.plugs().await.unwrap(), [record(1)]);
+    assert_eq!(store.recorded().await.unwrap(), [mac(1)]);
+    // A restart between two batches costs nothing.
+    server.tell("stop");
+    server.tell("start");
+    store.append(&batch(3)).await.unwrap();
+    assert_eq!(store.info().await.unwrap().readings, 3);
+    let log = store.close();
+    tokio::time::timeout(Duration::from_secs(10), log)
+        .await
+        .unwrap();
+}

@@ -1,0 +1,144 @@
+//! `mains hub migrate`: everything from the hub's database into another one.
+
+use std::path::PathBuf;
+
+use hub::state_lock::StateLock;
+use hub::store::{self, CopiedStore, CopyError, Postgres, PostgresConfig, Retention, Sqlite};
+use serde_json::json;
+
+use crate::commands::hub_config;
+use crate::config::{DatabaseChoice, HubLayer, Sources};
+use crate::context::Context;
+use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::ui::clean;
+
+/// Options of `mains hub migrate`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Copies plugs, documents, tokens and passwords, the log, history and totals from the database of the configuration into another one, \
+reads everything back and compares it. The old database stays as it is, and in use until `database` in [hub] names the new one. \
+Stop the hub before. A copy that was interrupted can be repeated; what is there already is not written again.
+
+The password for the new database is in MAINS_HUB_DATABASE_PASSWORD or in a file.
+
+Examples:
+  mains hub migrate --to postgres://hub@nas/mains --password-file password
+  mains hub migrate --to /var/lib/mains/mains.sqlite        # and back
+  mains --json hub migrate --to postgres://hub@nas/mains
+    {\"from\":\"/var/lib/mains/mains.sqlite\",
+     \"to\":\"postgres://hub@nas/mains\",\"rows\":4630912,\"verified\":true}
+
+Exit codes: 0 copied and compared, 1 the databases differ, 2 wrong usage or configuration, 7 a hub runs with this state directory, \
+8 a database cannot be used.")]
+pub(super) struct HubMigrateArgs {
+    /// The new database: postgres://user@host/name, or the path of a file
+    #[arg(long, value_name = "DATABASE")]
+    to: String,
+    /// File with the password for it
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust for it
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// A database to copy from or to.
+#[derive(Debug, PartialEq)]
+enum DatabasePlace {
+    File(PathBuf),
+    Postgres(PostgresConfig),
+}
+
+/// Runs `mains hub migrate`.
+pub(super) async fn run(context: &Context, args: &HubMigrateArgs) -> Outcome {
+    let sources = Sources::read(&context.settings.options);
+    let config = hub_config::config(&sources, context.state_directory()?)
+        .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
+    let from = match config.postgres {
+        Some(postgres) => DatabasePlace::Postgres(postgres),
+        None => DatabasePlace::File(config.database),
+    };
+    let to = target(args)?;
+    if from == to {
+        return Err(Failure::usage("the hub uses this database already"));
+    }
+    if let DatabasePlace::File(file) = &from
+        && !file.exists()
+    {
+        let file = file.display();
+        return Err(Failure::usage(format!("there is no database {file}")));
+    }
+    let _lock = StateLock::acquire(&config.state)?;
+    let (old, new) = (from.open().await?, to.open().await?);
+    let copied = store::copy(&*old, &*new).await;
+    old.close().await;
+    new.close().await;
+    let rows = copied.map_err(|error| failure(&error))?;
+    let (from, to) = (from.name(), to.name());
+    if context.ui.is_json() {
+        let document = json!({"from": from, "to": to, "rows": rows, "verified": true});
+        context.ui.document(&document)?;
+        return Ok(Exit::DONE);
+    }
+    context.ui.data(format_args!(
+        "{rows} rows are copied from {} to {} and compared",
+        clean(&from),
+        clean(&to)
+    ))?;
+    context.ui.status("set `database` in [hub] to the new one");
+    Ok(Exit::DONE)
+}
+
+/// Returns the new database.
+fn target(args: &HubMigrateArgs) -> Result<DatabasePlace, Failure> {
+    // Not read by clap, which would repeat a password in the address.
+    let choice = args.to.parse::<DatabaseChoice>().map_err(Failure::usage)?;
+    let file = match &choice {
+        DatabaseChoice::File(file) => file.clone(),
+        DatabaseChoice::Default => return Err(Failure::usage("--to names no database")),
+        DatabaseChoice::Postgres(_) => PathBuf::new(),
+    };
+    let layer = HubLayer {
+        database: Some(choice),
+        database_password_file: args.password_file.clone(),
+        database_ca_file: args.ca_file.clone(),
+        ..HubLayer::default()
+    };
+    let postgres = hub_config::postgres(&layer).map_err(|(_, what)| Failure::usage(what))?;
+    Ok(postgres.map_or(DatabasePlace::File(file), DatabasePlace::Postgres))
+}
+
+impl DatabasePlace {
+    fn name(&self) -> String {
+        match self {
+            Self::File(file) => file.display().to_string(),
+            Self::Postgres(postgres) => postgres.url.to_string(),
+        }
+    }
+
+    async fn open(&self) -> Result<Box<dyn CopiedStore>, Failure> {
+        let opened: Result<Box<dyn CopiedStore>, _> = match self {
+            Self::File(file) => {
+                let opened = Sqlite::open(file, Retention::default()).await;
+                opened.map(|opened| Box::new(opened.store) as Box<dyn CopiedStore>)
+            }
+            Self::Postgres(postgres) => {
+                let opened = Postgres::open(postgres.clone(), Retention::default()).await;
+                opened.map(|opened| Box::new(opened) as Box<dyn CopiedStore>)
+            }
+        };
+        opened.map_err(|error| failure(&CopyError::from(error)))
+    }
+}
+
+fn failure(error: &CopyError) -> Failure {
+    match error {
+        CopyError::Different(what) => Failure::failed(format!("{what} differ in the new database"))
+            .hint("nothing of the old one is lost; copy into an empty database"),
+        CopyError::Store(error) => {
+            Failure::new(Kind::Unavailable, "not everything could be copied")
+                .caused_by(error)
+                .hint("the old database is as it was; repeat the copy when the cause is gone")
+        }
+    }
+}

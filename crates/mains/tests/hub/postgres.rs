@@ -1,0 +1,109 @@
+//! A home that moves from its file into a PostgreSQL database, lives through the server's absence, and moves back.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::home::{FinishedRun, Home, finish};
+use crate::house::{Hub, adopt, eventually};
+use crate::needs;
+use crate::server::PostgresServer;
+
+/// Runs `mains --json` with a database.
+fn with_database(home: &Home, database: &str, words: &[&str]) -> FinishedRun {
+    let mut command = home.command();
+    command.env("MAINS_HUB_DATABASE", database).arg("--json");
+    finish(command.args(words).output())
+}
+
+fn start(home: &Home, database: &str) -> Hub {
+    let mut command = home.command();
+    command
+        .env("MAINS_HUB_DATABASE", database)
+        .env("MAINS_HUB_METERING", "1s")
+        .env("MAINS_HUB_SCAN", "1s");
+    Hub::run({
+        command.arg("serve");
+        command
+    })
+}
+
+/// Returns the number of readings that are stored, as the API counts the lines of an export.
+fn readings(home: &Home) -> usize {
+    let file = home.path("export.csv");
+    let _ = std::fs::remove_file(&file);
+    let run = home.run(&["hub", "export", "lamp", file.to_str().unwrap()]);
+    run.ends_with(0);
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines()
+        .filter(|line| line.starts_with("reading,"))
+        .count()
+}
+
+fn switch(home: &Home, state: &str) {
+    let told = home.json(&[state, "lamp"]).ends_with(0).json();
+    assert_eq!(told[0]["confirmed"], true, "{told}");
+}
+
+#[test]
+fn a_home_moves_to_a_server_and_back() {
+    let mut home = Home::with_network();
+    let Some(server) = needs::met(PostgresServer::start()) else {
+        return;
+    };
+    let url = server.config(&server.database()).url.to_string();
+    let file = home.state().join("mains.sqlite");
+    home.emulate(&["--relay", "on"], 1);
+    let hub = start(&home, "");
+    adopt(&home, &["127.0.0.2"]);
+    home.json(&["name", "127.0.0.2", "lamp"]).ends_with(0);
+    home.json(&["group", "add", "lights", "lamp"]).ends_with(0);
+    eventually("two readings", || readings(&home) >= 2);
+    let run = with_database(&home, "", &["hub", "migrate", "--to", &url]);
+    assert_eq!(run.error_kind(), "local", "a hub runs: {run:?}");
+    hub.end(Signal::SIGTERM);
+
+    let migrate = || with_database(&home, "", &["hub", "migrate", "--to", &url]).ends_with(0);
+    let told = migrate().json();
+    assert_eq!(
+        (&told["to"], &told["verified"]),
+        (&url.as_str().into(), &true.into())
+    );
+    assert_eq!(told["from"], file.to_str().unwrap());
+    // Again is the same.
+    assert_eq!(migrate().json(), told);
+
+    let hub = start(&home, &url);
+    let before = readings(&home);
+    assert!(before >= 2, "{before}");
+    let groups = home.json(&["group", "list"]).ends_with(0).json();
+    assert_eq!(groups[0]["name"], "lights", "{groups}");
+    eventually("a reading in the database", || readings(&home) > before);
+    switch(&home, "off");
+
+    server.tell("stop");
+    for state in ["on", "off"] {
+        switch(&home, state);
+    }
+    let run = with_database(&home, &url, &["hub", "check"]).ends_with(2);
+    let problems = run.json();
+    assert_eq!(problems[0]["key"], "hub.database", "{problems}");
+    let is_working = || status(&home)["recorder"]["is_working"].clone();
+    eventually("the failure is told", || is_working() == false);
+    server.tell("start");
+    eventually("the database is used again", || is_working() == true);
+    let before = readings(&home);
+    eventually("what was kept is written", || readings(&home) > before);
+    hub.end(Signal::SIGTERM);
+
+    let back = home.path("back.sqlite");
+    let words = ["hub", "migrate", "--to", back.to_str().unwrap()];
+    let told = with_database(&home, &url, &words).ends_with(0).json();
+    assert_eq!(told["verified"], true, "{told}");
+    let hub = start(&home, back.to_str().unwrap());
+    switch(&home, "on");
+    hub.end(Signal::SIGTERM);
+}
+
+fn status(home: &Home) -> Value {
+    home.json(&["hub", "status"]).ends_with(0).json()
+}
