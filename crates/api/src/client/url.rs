@@ -55,7 +55,7 @@ impl FromStr for HubUrl {
         let text = text.trim();
         let unreadable =
             |_| "not the address of a hub; write it like `http://192.168.1.5:8480`".to_owned();
-        let url = if text.contains("://") {
+        let mut url = if text.contains("://") {
             Url::parse(text).map_err(unreadable)?
         } else {
             let mut url = Url::parse(&format!("http://{text}")).map_err(unreadable)?;
@@ -79,6 +79,9 @@ impl FromStr for HubUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err("the address of a hub has no `?` and no `#`".to_owned());
         }
+        // With and without a slash at its end it is the same hub.
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
         Ok(Self(url))
     }
 }
@@ -124,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_at_the_end_makes_no_difference() {
+        let url = |text: &str| text.parse::<HubUrl>().unwrap();
+        for address in ["http://nas", "http://nas/x", "https://nas:1/x/y"] {
+            for slashes in ["/", "//"] {
+                assert_eq!(url(&format!("{address}{slashes}")), url(address));
+            }
+        }
+    }
+
+    #[test]
     fn api_paths_are_below_the_address() {
         let api = |base: &str, path| base.parse::<HubUrl>().unwrap().api(path).to_string();
         assert_eq!(api("http://nas:1", "plugs"), "http://nas:1/api/v1/plugs");
@@ -141,7 +154,7 @@ mod tests {
         #[test]
         fn parsing_never_panics_and_display_round_trips(text in "(https?://)?\\PC{0,30}") {
             if let Ok(url) = text.parse::<HubUrl>() {
-                proptest::prop_assert_eq!(url.to_string().parse::<HubUrl>().map(|url| url.to_string()), Ok(url.to_string()));
+                proptest::prop_assert_eq!(url.to_string().parse::<HubUrl>(), Ok(url));
             }
         }
     }
