@@ -8,23 +8,21 @@
 //!
 //! Nothing here deletes a file that cannot be understood: [`StateFile::set_aside`] renames it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::OFlag;
-use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-const OWNER_ONLY_FILE: u32 = 0o600;
-const OWNER_ONLY_DIRECTORY: u32 = 0o700;
-const ACCESS_BY_OTHERS: u32 = 0o077;
-const WRITABLE_BY_OTHERS: u32 = 0o022;
+#[cfg_attr(unix, path = "access/unix.rs")]
+#[cfg_attr(windows, path = "access/windows.rs")]
+mod access;
+
+pub use access::{
+    create_directory, is_open_to_all, open_at_once, owner_only, restrict_access, sync_directory,
+};
 
 /// Interval between two attempts to take a lock that another process holds.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(2);
@@ -110,7 +108,7 @@ impl StateFile {
         let Some(file) = self.open()? else {
             return Ok(false);
         };
-        restrict(&file, ACCESS_BY_OTHERS, OWNER_ONLY_FILE)
+        restrict_access(&file)
     }
 
     /// Creates the directory of the file, if it is missing. Taking the lock does it, too.
@@ -119,10 +117,7 @@ impl StateFile {
     ///
     /// The system's error.
     pub fn create_directory(&self) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(OWNER_ONLY_DIRECTORY)
-            .create(self.directory())
+        create_directory(self.directory())
     }
 
     /// Replaces the file. The new content survives a power cut once this returns.
@@ -133,8 +128,8 @@ impl StateFile {
     pub fn write(&self, content: &[u8]) -> io::Result<()> {
         let file = self.write_beside(content)?;
         file.as_file().sync_all()?;
-        file.persist(&self.path)?;
-        self.sync_directory()
+        access::replace(file, &self.path)?;
+        sync_directory(self.directory())
     }
 
     /// Replaces the file without waiting for the disk, for content that is found again after a power cut.
@@ -143,8 +138,7 @@ impl StateFile {
     ///
     /// The system's error; the previous content is still there.
     pub fn write_unsynced(&self, content: &[u8]) -> io::Result<()> {
-        self.write_beside(content)?.persist(&self.path)?;
-        Ok(())
+        access::replace(self.write_beside(content)?, &self.path)
     }
 
     /// Checks that this many bytes could be written, without touching the file.
@@ -163,7 +157,7 @@ impl StateFile {
     /// The system's error.
     pub fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
-            Ok(()) => self.sync_directory(),
+            Ok(()) => sync_directory(self.directory()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
@@ -195,7 +189,7 @@ impl StateFile {
     /// [`ErrorKind::WouldBlock`] when another process still holds it after `timeout`, else the system's error.
     pub fn lock(&self, timeout: Duration) -> io::Result<FileLock> {
         let lock = self.open_lock()?;
-        self.restrict_directory()?;
+        access::restrict_directory(self.directory())?;
         take_lock(lock, timeout)
     }
 
@@ -207,7 +201,9 @@ impl StateFile {
     /// As [`lock`](Self::lock).
     pub fn lock_without_writing(&self, timeout: Duration) -> io::Result<FileLock> {
         let file = match self.open_own(&self.lock_path(), File::options().read(true)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => File::open(self.directory())?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                access::open_directory(self.directory())?
+            }
             opened => opened?,
         };
         take_lock(file, timeout)
@@ -221,7 +217,7 @@ impl StateFile {
     /// Returns true if another process, or another part of this one, holds the lock.
     pub fn is_locked(&self) -> bool {
         let lock = open_at_once(&self.lock_path(), File::options().read(true));
-        let lock = lock.or_else(|_| File::open(self.directory()));
+        let lock = lock.or_else(|_| access::open_directory(self.directory()));
         let shared = lock.map(|file| file.try_lock_shared());
         matches!(shared, Ok(Err(TryLockError::WouldBlock)))
     }
@@ -235,12 +231,8 @@ impl StateFile {
     }
 
     fn open_lock(&self) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(OWNER_ONLY_FILE);
+        let mut options = owner_only();
+        options.write(true).create(true).truncate(false);
         let lock = match self.open_own(&self.lock_path(), &mut options) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.create_directory()?;
@@ -249,34 +241,18 @@ impl StateFile {
             opened => opened,
         }?;
         // Whoever can open it can hold it.
-        restrict(&lock, ACCESS_BY_OTHERS, OWNER_ONLY_FILE)?;
+        restrict_access(&lock)?;
         Ok(lock)
     }
 
-    fn restrict_directory(&self) -> io::Result<()> {
-        let directory = File::open(self.directory())?;
-        if directory.metadata()?.uid() == geteuid().as_raw() {
-            restrict(&directory, WRITABLE_BY_OTHERS, OWNER_ONLY_DIRECTORY)?;
-        }
-        Ok(())
-    }
-
-    /// Opens a file of this user. Root also uses the files of a service's user, to whom the directory belongs.
+    /// Opens a file of this user.
     fn open_own(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         let file = open_at_once(path, options)?;
-        let (metadata, user) = (file.metadata()?, geteuid());
-        let invalid = |what: String| io::Error::new(ErrorKind::InvalidInput, what);
-        if !metadata.is_file() {
-            return Err(invalid(format!("{} is not a regular file", path.display())));
+        if !file.metadata()?.is_file() {
+            let message = format!("{} is not a regular file", path.display());
+            return Err(io::Error::new(ErrorKind::InvalidInput, message));
         }
-        let owner = metadata.uid();
-        let is_own = owner == user.as_raw()
-            || owner == 0
-            || user.is_root() && owner == fs::metadata(self.directory())?.uid();
-        if !is_own {
-            let path = path.display();
-            return Err(invalid(format!("{path} belongs to another user ({owner})")));
-        }
+        access::check_owner(&file, path, self.directory())?;
         Ok(file)
     }
 
@@ -285,9 +261,8 @@ impl StateFile {
         loop {
             // Made by `tempfile` with mode 0600.
             let mut file = NamedTempFile::with_prefix_in(PREFIX, self.directory())?;
-            file.as_file().try_lock()?;
             // Another process may have found it before it was locked.
-            if file.as_file().metadata()?.nlink() > 0 {
+            if access::begin_writing(file.as_file())? {
                 file.write_all(content)?;
                 return Ok(file);
             }
@@ -309,11 +284,6 @@ impl StateFile {
                 let _ = fs::remove_file(entry.path());
             }
         }
-    }
-
-    /// A rename is only as durable as the directory that it happened in.
-    fn sync_directory(&self) -> io::Result<()> {
-        File::open(self.directory())?.sync_all()
     }
 
     fn directory(&self) -> &Path {
@@ -344,30 +314,20 @@ fn is_stale(name: &str, path: &Path) -> bool {
     let Ok(mut file) = File::open(path) else {
         return false;
     };
-    if file.try_lock().is_err() {
+    if !access::is_abandoned(&file) {
         return false;
     }
     // Earlier versions did not lock them, and other programs use such names as well.
-    let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
     let mut first = [0];
     !is_earlier
-        || (age.is_some_and(|age| age >= MIN_STALE_AGE)
+        || (age(&file).is_some_and(|age| age >= MIN_STALE_AGE)
             && file.read(&mut first).is_ok()
             && matches!(first, [b'{' | 0]))
 }
 
-/// Opens a file without waiting for another process, as for a FIFO.
-fn open_at_once(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
-}
-
-/// Takes access from others, if they have any of these rights. Returns true if they had.
-fn restrict(file: &File, rights: u32, mode: u32) -> io::Result<bool> {
-    let had_access = file.metadata()?.permissions().mode() & rights != 0;
-    if had_access {
-        file.set_permissions(Permissions::from_mode(mode))?;
-    }
-    Ok(had_access)
+/// Returns the time since a file was last written.
+fn age(file: &File) -> Option<Duration> {
+    file.metadata().ok()?.modified().ok()?.elapsed().ok()
 }
 
 /// Takes a lock, within a time.
