@@ -3,6 +3,9 @@
 
 mod console;
 mod datagram;
+#[cfg_attr(unix, path = "device/unix.rs")]
+#[cfg_attr(windows, path = "device/windows.rs")]
+mod device;
 mod drive;
 mod holder;
 mod interfaces;
@@ -12,6 +15,7 @@ mod share;
 
 pub use console::{UdpConsole, UdpConsoleError};
 pub use datagram::Datagram;
+pub use device::bind_device;
 pub use holder::PortHolder;
 pub use interfaces::{Interface, InterfaceError, interfaces, same_network, select, source_for};
 pub use join::{Resume, join};

@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::datagram::Datagram;
+use super::device::bind_device;
 use super::holder::{self, PortHolder};
-use super::interfaces::interfaces;
+use super::interfaces::{Interface, interfaces};
 use super::share::{self, MAX_PAYLOAD, PeerLink, SharePlace};
 use crate::PORT;
 
@@ -284,11 +285,11 @@ fn open(address: Ipv4Addr, port: u16, share: bool) -> io::Result<PortRoute> {
     if share {
         socket.set_reuse_address(true)?;
     }
-    if let Some(device) = device_of(address)
-        && let Err(error) = socket.bind_device(Some(device.as_bytes()))
+    if let Some(interface) = interface_of(address)
+        && let Err(error) = bind_device(&socket, interface.device())
     {
         // Older systems want a privilege for it.
-        tracing::debug!(%address, device, %error, "the socket is not bound to its device");
+        tracing::debug!(%address, device = interface.device(), %error, "the socket is not bound to its device");
     }
     // The kernel may allow less; then a burst from many plugs can lose some, and the scan repeats.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
@@ -298,16 +299,15 @@ fn open(address: Ipv4Addr, port: u16, share: bool) -> io::Result<PortRoute> {
     )?)))
 }
 
-/// Returns the device with this address, so that datagrams leave by it: another one may have the same network. None for
+/// Returns the interface with this address, so that datagrams leave by it: another one may have the same network. None for
 /// loopback, and where several have the address.
-fn device_of(address: Ipv4Addr) -> Option<String> {
-    let interfaces = interfaces().ok()?;
-    let mut with_it = interfaces.iter().filter(|it| it.address == address);
+fn interface_of(address: Ipv4Addr) -> Option<Interface> {
+    let mut with_it = interfaces()
+        .ok()?
+        .into_iter()
+        .filter(|it| it.address == address);
     let interface = with_it.next().filter(|it| !it.loopback)?;
-    with_it
-        .next()
-        .is_none()
-        .then(|| interface.device().to_owned())
+    with_it.next().is_none().then_some(interface)
 }
 
 /// The task that receives for a port.
@@ -426,8 +426,10 @@ async fn read(socket: &UdpSocket, own: Ipv4Addr, datagrams: broadcast::Sender<Da
         let (length, from) = match socket.recv_from(&mut buffer).await {
             Ok((length, SocketAddr::V4(from))) => (length, from),
             Ok((_, SocketAddr::V6(_))) => continue,
+            // Windows: an earlier datagram reached no port.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
             Err(error) => {
-                // An unconnected UDP socket has no transient errors; subscribers see the channel close.
+                // An unconnected UDP socket has no other transient errors; subscribers see the channel close.
                 tracing::warn!(%own, %error, "the socket failed");
                 return;
             }

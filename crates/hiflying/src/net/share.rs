@@ -1,27 +1,31 @@
 //! UDP ports shared by the processes of one user.
 //!
 //! A plug replies to port 48899 of this computer, and only one socket can have it. The process that has the port serves the others
-//! over a Unix socket: it sends their datagrams, and passes on all that arrive. When it ends, one of the others takes the port.
+//! over a local connection: it sends their datagrams, and passes on all that arrive. When it ends, one of the others takes the port.
 //!
-//! The socket lies in a directory that only this user can open, and a peer must run as the same user. Still nothing is made of its
+//! Only processes of the same user can connect. Still nothing is made of its
 //! bytes but datagrams of bounded size; the number of peers is bounded, and a slow one loses datagrams, as on a network.
 
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use nix::unistd::Uid;
-use tokio::net::{UdpSocket, UnixListener, UnixStream};
+use tokio::net::UdpSocket;
 use tokio::sync::{Mutex, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::datagram::Datagram;
+
+#[cfg_attr(unix, path = "share/unix.rs")]
+#[cfg_attr(windows, path = "share/windows.rs")]
+mod endpoint;
+
+pub(super) use endpoint::ShareListener;
+use endpoint::{IncomingPeer, ShareStream};
 
 /// Maximum number of processes that one process serves.
 const MAX_PEERS: usize = 64;
@@ -51,7 +55,8 @@ pub fn share_ports(directory: PathBuf) {
 #[derive(Debug, Clone)]
 pub(super) struct SharePlace {
     directory: PathBuf,
-    path: PathBuf,
+    address: Ipv4Addr,
+    port: u16,
 }
 
 impl SharePlace {
@@ -61,46 +66,37 @@ impl SharePlace {
     }
 
     fn within(directory: &Path, address: Ipv4Addr, port: u16) -> Self {
-        // Another network namespace has the same addresses, but other ports.
-        let namespace =
-            fs::metadata("/proc/thread-self/ns/net").map_or(0, |metadata| metadata.ino());
         Self {
             directory: directory.to_owned(),
-            path: directory.join(format!("udp-{address}-{port}-{namespace}.sock")),
+            address,
+            port,
         }
     }
 
     /// Listens for other processes. Only the holder of the UDP port may call it: it removes what an earlier holder has left.
-    pub(super) fn listen(&self) -> io::Result<UnixListener> {
-        let mut builder = fs::DirBuilder::new();
-        builder
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)?;
-        if fs::metadata(&self.directory)?.uid() != Uid::effective().as_raw() {
-            let text = format!("{} belongs to another user", self.directory.display());
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
-        }
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&self.path)?;
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600))?;
-        Ok(listener)
+    pub(super) fn listen(&self) -> io::Result<ShareListener> {
+        ShareListener::bind(&self.directory, &self.path())
     }
 
     /// Connects to the process that has the port.
     pub(super) async fn connect(&self) -> io::Result<PeerLink> {
-        let link = PeerLink::of_own_user(UnixStream::connect(&self.path).await?)?;
-        timeout(GREETING_TIMEOUT, link.greet()).await??;
-        Ok(link)
+        let greeted = async {
+            let link = PeerLink::over(endpoint::connect(&self.path()).await?);
+            link.greet().await?;
+            Ok(link)
+        };
+        timeout(GREETING_TIMEOUT, greeted).await?
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory
+            .join(endpoint::file_name(self.address, self.port))
     }
 }
 
 /// Serves the processes that connect: sends their datagrams over `socket`, and passes on `datagrams`.
 pub(super) async fn serve(
-    listener: UnixListener,
+    listener: ShareListener,
     socket: Arc<UdpSocket>,
     datagrams: broadcast::Sender<Datagram>,
 ) {
@@ -108,12 +104,8 @@ pub(super) async fn serve(
     loop {
         while peers.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) if peers.len() < MAX_PEERS => {
-                peers.spawn(serve_peer(
-                    stream,
-                    Arc::clone(&socket),
-                    datagrams.subscribe(),
-                ));
+            Ok(peer) if peers.len() < MAX_PEERS => {
+                peers.spawn(serve_peer(peer, Arc::clone(&socket), datagrams.subscribe()));
             }
             Ok(_) => tracing::debug!("too many processes share this port"),
             Err(error) => {
@@ -125,13 +117,17 @@ pub(super) async fn serve(
 }
 
 async fn serve_peer(
-    stream: UnixStream,
+    peer: IncomingPeer,
     socket: Arc<UdpSocket>,
     datagrams: broadcast::Receiver<Datagram>,
 ) {
     let served = async {
-        let link = PeerLink::of_own_user(stream)?;
-        timeout(GREETING_TIMEOUT, link.greet()).await??;
+        let greeted = async {
+            let link = PeerLink::over(peer.admit().await?);
+            link.greet().await?;
+            Ok::<_, io::Error>(link)
+        };
+        let link = timeout(GREETING_TIMEOUT, greeted).await??;
         tokio::select! {
             ended = forward(&link, &socket) => ended,
             ended = pass_on(&link, datagrams) => ended,
@@ -171,27 +167,24 @@ async fn pass_on(link: &PeerLink, mut datagrams: broadcast::Receiver<Datagram>) 
 /// A connection between two processes, which carries datagrams with the address of the other end.
 #[derive(Debug)]
 pub(super) struct PeerLink {
-    stream: UnixStream,
+    stream: ShareStream,
     /// `true` after a frame that was sent in part: nothing after it can be understood.
     is_torn: Mutex<bool>,
 }
 
 impl PeerLink {
-    fn of_own_user(stream: UnixStream) -> io::Result<Self> {
-        if stream.peer_cred()?.uid() != Uid::effective().as_raw() {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        Ok(Self {
+    fn over(stream: ShareStream) -> Self {
+        Self {
             stream,
             is_torn: Mutex::new(false),
-        })
+        }
     }
 
     /// Exchanges greetings.
     async fn greet(&self) -> io::Result<()> {
-        self.write(GREETING).await?;
+        write(&self.stream, GREETING).await?;
         let mut greeting = [0; GREETING.len()];
-        self.read(&mut greeting).await?;
+        read(&self.stream, &mut greeting).await?;
         if greeting != *GREETING {
             let text = "another version of Mains has the port";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
@@ -206,7 +199,7 @@ impl PeerLink {
         if std::mem::replace(&mut *is_torn, true) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.write(&frame).await?;
+        write(&self.stream, &frame).await?;
         *is_torn = false;
         Ok(())
     }
@@ -230,41 +223,41 @@ impl PeerLink {
         payload: &'a mut [u8],
     ) -> io::Result<(SocketAddrV4, &'a [u8])> {
         let mut head = [0; HEAD];
-        self.read(&mut head).await?;
+        read(&self.stream, &mut head).await?;
         let [a, b, c, d, port_high, port_low, length_high, length_low] = head;
         let length = usize::from(u16::from_be_bytes([length_high, length_low]));
         let payload = payload
             .get_mut(..length)
             .ok_or(io::ErrorKind::InvalidData)?;
-        self.read(payload).await?;
+        read(&self.stream, payload).await?;
         let port = u16::from_be_bytes([port_high, port_low]);
         Ok((SocketAddrV4::new([a, b, c, d].into(), port), payload))
     }
+}
 
-    async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            self.stream.writable().await?;
-            match self.stream.try_write(bytes) {
-                Ok(written) => bytes = bytes.get(written..).expect("no more is written than given"),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+async fn write(stream: &ShareStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = bytes.get(written..).expect("no more is written than given"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    async fn read(&self, mut buffer: &mut [u8]) -> io::Result<()> {
-        while !buffer.is_empty() {
-            self.stream.readable().await?;
-            match self.stream.try_read(buffer) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => buffer = buffer.get_mut(read..).expect("no more is read than fits"),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+async fn read(stream: &ShareStream, mut buffer: &mut [u8]) -> io::Result<()> {
+    while !buffer.is_empty() {
+        stream.readable().await?;
+        match stream.try_read(buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => buffer = buffer.get_mut(read..).expect("no more is read than fits"),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn frame(address: SocketAddrV4, payload: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {

@@ -2,6 +2,10 @@
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::PORT;
@@ -113,7 +117,7 @@ async fn a_datagram_that_must_not_wait_leaves_at_once() {
 async fn only_this_user_can_open_it() {
     let directory = tempfile::tempdir().unwrap();
     let _port = port(&directory, 3).await;
-    let path = place(&directory, 3).path;
+    let path = place(&directory, 3).path();
     let listening = async {
         while !path.exists() {
             tokio::task::yield_now().await;
@@ -137,7 +141,7 @@ async fn what_a_peer_sends_is_not_trusted() {
     let plug = plug(4).await;
     let first = port(&directory, 4).await;
     let second = port(&directory, 4).await;
-    let path = place(&directory, 4).path;
+    let path = place(&directory, 4).path();
     let mut to_plug = GREETING.to_vec();
     to_plug.extend([127, 63, 4, 2, 0xbf, 0x03]);
     let cut: &[&[u8]] = &[
@@ -176,7 +180,7 @@ async fn there_are_not_too_many_and_none_that_does_not_read_holds_up_another() {
     let directory = tempfile::tempdir().unwrap();
     let plug = plug(5).await;
     let first = port(&directory, 5).await;
-    let path = place(&directory, 5).path;
+    let path = place(&directory, 5).path();
     let second = port(&directory, 5).await;
     let mut deaf = Vec::new();
     for _ in 0..MAX_PEERS + 10 {
@@ -226,7 +230,7 @@ async fn what_an_ended_holder_left_is_no_hindrance() {
     let plug = plug(7).await;
     let place = place(&directory, 7);
     drop(place.listen().unwrap());
-    assert!(place.path.exists());
+    assert!(place.path().exists());
     let first = port(&directory, 7).await;
     let second = port(&directory, 7).await;
     converse(&[&first, &second], &plug).await;

@@ -1,0 +1,14 @@
+//! No binding: data leave by the interface to whose address the socket is bound, or that the routes name.
+
+use std::io;
+
+use socket2::SockRef;
+
+/// Leaves the choice of the device to the system.
+///
+/// # Errors
+///
+/// None.
+pub fn bind_device<'s>(_: impl Into<SockRef<'s>>, _: &str) -> io::Result<()> {
+    Ok(())
+}
