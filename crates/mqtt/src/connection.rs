@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::SwitchTarget;
 use hub::Hub;
-use nix::time::{ClockId, clock_gettime};
+use plugs::steady_time;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -119,7 +119,7 @@ impl<'a> Connection<'a> {
             discovery_took: Duration::ZERO,
             discovery_due: None,
             saving: None,
-            ran: boottime(),
+            ran: steady_time(),
             ignored: LogLimit::default(),
         }
     }
@@ -412,7 +412,7 @@ impl<'a> Connection<'a> {
 
     /// Checks that this task has run without a pause.
     fn check(&mut self) -> Result<(), MqttError> {
-        let now = boottime();
+        let now = steady_time();
         let stalled = now.saturating_sub(std::mem::replace(&mut self.ran, now));
         if stalled > MAX_STALL {
             let seconds = stalled.as_secs();
@@ -476,9 +476,4 @@ async fn saved(saving: &mut Option<(JoinHandle<io::Result<()>>, bool)>) -> io::R
         Some((task, _)) => task.await.map_err(io::Error::other)?,
         None => std::future::pending().await,
     }
-}
-
-/// Returns the time since the machine started, with the time that it slept.
-fn boottime() -> Duration {
-    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -17,8 +16,6 @@ use crate::transport;
 
 /// Maximum length of a password in bytes; MQTT allows 65,535.
 const MAX_PASSWORD_LENGTH: usize = 4_096;
-/// The permission to read for everybody.
-const ACCESS_BY_ALL: u32 = 0o004;
 
 /// A session that was opened.
 pub(crate) struct OpenSession {
@@ -116,9 +113,7 @@ pub(crate) fn exposed_password(config: &MqttConfig) -> Option<MqttError> {
         return None;
     };
     let metadata = std::fs::metadata(file).ok()?;
-    // A pipe is passed to one process.
-    (metadata.is_file() && metadata.mode() & ACCESS_BY_ALL != 0)
-        .then(|| MqttError::ExposedPassword(file.clone()))
+    statefile::is_open_to_all(&metadata).then(|| MqttError::ExposedPassword(file.clone()))
 }
 
 /// Reads the first line of a file.

@@ -1,8 +1,14 @@
-//! The time of day.
+//! The time of day, and a clock that nobody sets.
 
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+
+#[cfg_attr(unix, path = "clock/unix.rs")]
+#[cfg_attr(windows, path = "clock/windows.rs")]
+mod steady;
+
+pub use steady::steady_time;
 
 /// First and last time of day that Mains knows, in seconds since 1970; the last is the end of 2199.
 const KNOWN_TIMES: (i64, i64) = (0, 7_258_118_399);

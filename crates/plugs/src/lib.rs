@@ -31,7 +31,7 @@ pub mod orvibo;
 pub mod plug;
 pub mod reco;
 
-pub use clock::now;
+pub use clock::{now, steady_time};
 pub use command::{
     Capability, Measurement, Minutes, MinutesError, PlugCommand, PlugReply, Switched,
 };

@@ -35,22 +35,9 @@ impl ClockReading {
     pub(crate) fn now() -> Self {
         Self {
             wall: plugs::now(),
-            steady: steady(),
+            steady: plugs::steady_time(),
         }
     }
-}
-
-#[cfg(target_os = "linux")]
-fn steady() -> Duration {
-    // It cannot fail on any kernel of this century; if it did, no clock would ever seem to be set.
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
-        .map_or(Duration::ZERO, Duration::from)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn steady() -> Duration {
-    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
-        .map_or(Duration::ZERO, Duration::from)
 }
 
 /// A time of day that advances with the monotonic clock, and detects that the clock was set.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 
-use hiflying::net::{Datagram, UdpPort};
+use hiflying::net::{Datagram, UdpPort, bind_device};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{broadcast, watch};
@@ -64,7 +64,7 @@ pub(super) fn connect(lan: &Lan, address: Ipv4Addr, port: u16) -> Opening {
     Box::pin(async move {
         let socket = TcpSocket::new_v4()?;
         if let Some(device) = device
-            && let Err(error) = socket.bind_device(Some(device.as_bytes()))
+            && let Err(error) = bind_device(&socket, &device)
         {
             tracing::debug!(device, %error, "the connection is not bound to its device");
         }
