@@ -1,9 +1,7 @@
 //! The record of every exchange, one JSON line each, with keys and passwords masked.
 
-use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::net::SocketAddrV4;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -67,14 +65,13 @@ impl RecordWriter {
     ///
     /// An I/O error of opening the file.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
+        let file = statefile::owner_only()
             .create(true)
             .append(true)
-            .mode(0o600)
             .open(path)?;
         // One that was there before may be open to all.
         if file.metadata()?.is_file() {
-            file.set_permissions(Permissions::from_mode(0o600))?;
+            statefile::restrict_access(&file)?;
         }
         Ok(Self::new(file))
     }
@@ -358,7 +355,9 @@ mod tests {
             (&"127.0.0.1:48899".into(), &"YZ-RECOSCAN".into())
         );
         assert!(line["time"].as_str().unwrap().parse::<Timestamp>().is_ok());
-        let mode = PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&path).unwrap().permissions(),
+        );
         assert_eq!(mode & 0o777, 0o600);
     }
 

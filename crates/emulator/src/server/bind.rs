@@ -4,9 +4,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
+
+#[cfg_attr(unix, path = "bind/unix.rs")]
+#[cfg_attr(windows, path = "bind/windows.rs")]
+mod limits;
+
+pub(crate) use limits::allow_many_descriptors;
+use limits::allow_rebinding;
 
 /// A failure to serve twins.
 #[derive(Debug, thiserror::Error)]
@@ -61,16 +67,6 @@ impl ServerError {
     }
 }
 
-/// Raises the limit of open files as far as the system permits: thousands of twins need thousands of descriptors.
-pub(crate) fn allow_many_descriptors() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        tracing::debug!(%error, "the limit of open files stays at {soft}");
-    }
-}
-
 /// Refuses addresses of which one is there twice.
 pub(crate) fn refuse_duplicates(
     addresses: impl IntoIterator<Item = Ipv4Addr>,
@@ -90,7 +86,7 @@ pub(super) fn udp(address: Ipv4Addr, port: u16) -> Result<UdpSocket, ServerError
         socket.bind(&SocketAddrV4::new(address, port).into())?;
         // Only after binding: a second twin on this address must fail, but a client of another maker that wants the port
         // of all addresses and allows sharing need not.
-        socket.set_reuse_address(true)?;
+        allow_rebinding(&socket)?;
         UdpSocket::from_std(socket.into())
     };
     open().map_err(|source| explain("UDP", address, port, source))
@@ -111,7 +107,7 @@ pub(crate) fn tcp(address: Ipv4Addr, port: u16) -> Result<TcpListener, ServerErr
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         // Connections of a moment ago must not keep a restarted twin from listening.
-        socket.set_reuse_address(true)?;
+        allow_rebinding(&socket)?;
         socket.bind(&SocketAddrV4::new(address, port).into())?;
         socket.listen(16)?;
         TcpListener::from_std(socket.into())
