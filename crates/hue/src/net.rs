@@ -6,6 +6,9 @@
 //! * [`open`] connects to a bridge as people name it and finds its key. [`connect`] is the same before pairing, without a key.
 //! * [`discover`] finds bridges; [`locate`] finds one by its id.
 
+#[cfg_attr(unix, path = "net/binding/unix.rs")]
+#[cfg_attr(windows, path = "net/binding/windows.rs")]
+mod binding;
 pub mod certificate;
 mod config;
 mod connect;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::binding::bind_device;
 use super::certificate::{
     Certificate, CertificatePolicy, CertificateVerifier, certificate_problem,
 };
@@ -176,7 +177,7 @@ async fn connect_by(devices: &[String], host: Ipv4Addr, port: u16) -> io::Result
         let device = device.clone();
         attempts.spawn(async move {
             let socket = TcpSocket::new_v4()?;
-            if let Err(error) = socket.bind_device(Some(device.as_bytes())) {
+            if let Err(error) = bind_device(&socket, &device) {
                 tracing::debug!(device, %error, "the connection is not bound to its device");
             }
             socket.connect(SocketAddr::from((host, port))).await

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
+use crate::net::binding::{bind_device, bind_group};
 use crate::net::config::LocalInterface;
 
 /// Opens a socket on a port of its own, to which the replies are sent.
@@ -22,11 +23,7 @@ pub(super) fn multicast(
     hops: u32,
 ) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    // Otherwise it would receive from interfaces on which other programs have joined the group.
-    socket.set_multicast_all_v4(false)?;
-    socket.bind(&SocketAddrV4::new(group, port).into())?;
+    bind_group(&socket, group, port)?;
     socket.join_multicast_v4(&group, &interface.address)?;
     finish(socket, interface, hops)
 }
@@ -34,7 +31,7 @@ pub(super) fn multicast(
 fn finish(socket: Socket, interface: &LocalInterface, hops: u32) -> io::Result<UdpSocket> {
     socket.set_multicast_if_v4(&interface.address)?;
     if !interface.address.is_loopback()
-        && let Err(error) = socket.bind_device(Some(interface.device.as_bytes()))
+        && let Err(error) = bind_device(&socket, &interface.device)
     {
         tracing::debug!(device = interface.device, %error, "the socket is not bound to its device");
     }
