@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -134,11 +133,7 @@ async fn make(store: &dyn Store, config: &BackupConfig) -> Result<Timestamp, Str
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let path = path(config, now);
     let in_file = |error: io::Error| format!("{}: {error}", path.display());
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&config.directory)
-        .map_err(in_file)?;
+    statefile::create_directory(&config.directory).map_err(in_file)?;
     let backup = store.backup().await;
     let backup = backup.map_err(|error| ErrorChain(&error).to_string())?;
     backup.write_to(&path).await.map_err(in_file)?;

@@ -1,7 +1,6 @@
 //! A copy of the database.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +46,7 @@ impl Backup {
         run_blocking(move || {
             file.as_file().sync_all()?;
             file.persist_noclobber(&path).map_err(|error| error.error)?;
-            File::open(directory(&path))?.sync_all()
+            statefile::sync_directory(&directory(&path))
         })
         .await
     }

@@ -19,6 +19,9 @@ mod append;
 mod backup;
 mod damage;
 mod database;
+#[cfg_attr(unix, path = "sqlite/disk/unix.rs")]
+#[cfg_attr(windows, path = "sqlite/disk/windows.rs")]
+mod disk;
 mod epoch;
 mod files;
 mod header;

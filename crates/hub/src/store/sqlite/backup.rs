@@ -5,7 +5,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use futures_util::stream;
 use sqlx::SqliteConnection;
 
 use super::database::{QueryError, READ, SqliteDatabase, unavailable};
+use super::disk::read_exact_at;
 use super::epoch::EPOCH;
 use super::files::with_suffix;
 use super::wal::Wal;
@@ -78,7 +78,7 @@ async fn begin(database: &SqliteDatabase) -> Result<Snapshot, QueryError> {
     let wal = read_log(path).map_err(refused)?;
     let file = database.file();
     let mut header = [0; 100];
-    let is_in_file = file.read_exact_at(&mut header, 0).is_ok();
+    let is_in_file = read_exact_at(file, &mut header, 0).is_ok();
     let page_bytes = match header.get(PAGE_BYTES..PAGE_BYTES + 2) {
         Some([0, 1]) => 65_536,
         Some([high, low]) if is_in_file => usize::from(u16::from_be_bytes([*high, *low])),
@@ -127,7 +127,7 @@ impl Snapshot {
                 Some(content) if content.len() == page.len() => page.copy_from_slice(content),
                 _ => {
                     let offset = u64::from(number - 1) * self.page_bytes as u64;
-                    self.file.read_exact_at(page, offset)?;
+                    read_exact_at(&self.file, page, offset)?;
                 }
             }
             if number == 1 {

@@ -5,13 +5,11 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
-use nix::sys::statvfs::statvfs;
 use serde::de::DeserializeOwned;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
@@ -21,6 +19,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::MutexGuard;
 
+use super::disk;
 pub(super) use crate::store::query_error::{OPENED, QueryError, READ, WRITTEN};
 use crate::store::records::SERIES_OF;
 pub(super) use crate::store::rows::{decoded, encoded, readable_rows};
@@ -31,8 +30,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bound on the time that a call waits for the calls before it.
 const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 const READ_CONNECTIONS: u32 = 2;
-/// Minimum free space for an index that is mapped from the disk; it grows in steps of 32 KiB.
-const MIN_FREE_BYTES: f64 = 1_048_576.0;
 
 /// The connections to one open file.
 #[derive(Debug)]
@@ -173,8 +170,7 @@ impl SqliteDatabase {
     /// Checks that the file at the path is the one that is open, and has its log beside it: otherwise what is written would be lost.
     fn check_place(&self) -> Result<(), StoreError> {
         let same = || {
-            let (own, there) = (self.file.metadata()?, fs::metadata(&self.path)?);
-            let is_there = (own.dev(), own.ino()) == (there.dev(), there.ino());
+            let is_there = disk::is_at(&self.file, &self.path)?;
             let epoch = self.epoch.map(|_| super::epoch::epoch(&self.file));
             let is_known = epoch.transpose()? == self.epoch;
             if self.is_logged {
@@ -322,27 +318,17 @@ impl SqliteDatabase {
 /// A setting, as bytes: of a damaged value they can be no UTF-8.
 pub(super) const SETTING: &str = "SELECT CAST(value AS BLOB) FROM settings WHERE key = ?";
 
-/// Returns true if the disk has no room for the index of the log. SQLite would map it all the same, and the process be killed by
-/// SIGBUS where it touches a block that the disk does not have.
-fn is_disk_full(path: &Path) -> bool {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    statvfs(directory).is_ok_and(|disk| {
-        // The two have 32 bits on some machines.
-        disk.blocks_available() as f64 * (disk.fragment_size() as f64) < MIN_FREE_BYTES
-    })
-}
-
 /// Returns the options of a connection that does not write.
 pub(super) fn read_options(path: &Path, is_immutable: bool) -> SqliteConnectOptions {
     // Of the connections without a mapped index, one that could write is the first.
-    let is_read_only = is_immutable || !is_disk_full(path);
+    let is_read_only = is_immutable || !disk::is_full(path);
     let options = options(path).read_only(is_read_only);
     options.immutable(is_immutable)
 }
 
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     let options = SqliteConnectOptions::new();
-    let options = match is_disk_full(path) {
+    let options = match disk::is_full(path) {
         // It keeps the index in memory, and other processes out.
         true => options.vfs("unix-excl"),
         false => options,

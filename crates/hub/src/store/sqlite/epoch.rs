@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use statefile::StateFile;
 
+use super::disk::read_exact_at;
 use super::files::with_suffix;
 
 /// Place of the epoch in the header.
@@ -20,7 +20,7 @@ const MAX_NOTE_BYTES: u64 = 64;
 /// Reads the epoch of a file.
 pub(super) fn epoch(file: &File) -> io::Result<u32> {
     let mut bytes = [0; 4];
-    file.read_exact_at(&mut bytes, EPOCH_OFFSET)?;
+    read_exact_at(file, &mut bytes, EPOCH_OFFSET)?;
     Ok(u32::from_be_bytes(bytes))
 }
 

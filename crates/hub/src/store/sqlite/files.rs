@@ -1,6 +1,6 @@
 //! Names of the files of a database, and how they are set aside.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Makes renames in the directory of a file last.
 pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
     match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
+        Some(parent) if !parent.as_os_str().is_empty() => statefile::sync_directory(parent),
+        _ => statefile::sync_directory(Path::new(".")),
     }
 }

@@ -6,12 +6,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::SqlitePool;
 
 use super::database::SqliteDatabase;
+use super::disk::read_exact_at;
 use super::epoch::{NOTE_SUFFIX, epoch, note, noted};
 use super::files::{set_aside_files, with_suffix};
 use super::header::{self, HEADER_BYTES};
@@ -47,7 +47,7 @@ pub(super) fn set_aside_foreign(path: &Path) -> io::Result<Option<PathBuf>> {
 
 fn has_damaged_header(path: &Path) -> bool {
     let mut header = [0; HEADER_BYTES];
-    let read = File::open(path).and_then(|file| file.read_exact_at(&mut header, 0));
+    let read = File::open(path).and_then(|file| read_exact_at(&file, &mut header, 0));
     read.is_ok() && header::problem(&header).is_some()
 }
 

@@ -1,8 +1,7 @@
 //! Examines, creates and opens the file; sets a damaged one aside.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use api::{DatabaseDamage, LostRows};
@@ -220,11 +219,10 @@ fn tidy_up(path: &Path) -> io::Result<()> {
 
 /// Creates the file, accessible to its owner only; SQLite gives the logs beside it the same mode.
 async fn create(path: &Path) -> Result<SqliteDatabase, StoreError> {
-    let made = OpenOptions::new()
+    let made = statefile::owner_only()
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o600)
         .open(path)
         .and_then(|_| sync_directory(path));
     made.map_err(|error| unavailable(path, OPENED, error))?;
@@ -260,16 +258,18 @@ async fn create_in_memory(path: &Path, error: &StoreError) -> Result<SqliteDatab
 
 /// Opens a file that may be empty, and migrates it.
 async fn connect(path: &Path) -> Result<SqliteDatabase, StoreError> {
-    if let Err(error) = OpenOptions::new().write(true).open(path) {
-        return match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                connect_read_only(path).await
-            }
-            _ => Err(unavailable(path, OPENED, error)),
-        };
+    match OpenOptions::new().write(true).open(path) {
+        // It holds the hash of the password. A mode that this user may not change is no reason not to start.
+        Ok(file) => drop(statefile::restrict_access(&file)),
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    connect_read_only(path).await
+                }
+                _ => Err(unavailable(path, OPENED, error)),
+            };
+        }
     }
-    // It holds the hash of the password. A mode that this user may not change is no reason not to start.
-    let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
     let opened = SqliteDatabase::writable(path);
     let mut database = opened.map_err(|error| unavailable(path, OPENED, error))?;
     let error = match prepare(&database).await {

@@ -4,9 +4,8 @@
 //! The first page holds the header and the schema, without which SQLite reads none of the others; both are known. In the copy, a
 //! table can also be read from a page within its tree, where a page above it is damaged.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteJournalMode;
@@ -15,6 +14,7 @@ use tempfile::TempPath;
 
 use super::backup::read_log;
 use super::database::{QueryError, WRITTEN, options, unavailable};
+use super::disk::{read_exact_at, write_all_at};
 use super::files::with_suffix;
 use super::header::{self, HEADER_BYTES, MAGIC, PAGE_BYTES};
 use super::schema::{self, SchemaEntry};
@@ -125,7 +125,7 @@ impl RepairedCopy {
         while parents.len() <= self.pages as usize {
             let map = parents.len() as u64;
             let mut entries = [0; PAGE];
-            if self.file.read_exact_at(&mut entries, offset(map)).is_err() {
+            if read_exact_at(&self.file, &mut entries, offset(map)).is_err() {
                 break;
             }
             parents.push(None);
@@ -151,9 +151,9 @@ fn copy_pages(damaged: &Path, to: &Path) -> io::Result<(File, u32, bool)> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut options = OpenOptions::new();
+    let mut options = statefile::owner_only();
     let options = options.read(true).write(true).create_new(true);
-    let mut file = options.mode(0o600).open(to)?;
+    let mut file = options.open(to)?;
     let length = io::copy(&mut from, &mut file)?;
     let log = read_log(damaged)?;
     let log = (log.page_bytes() == Some(PAGE)).then_some(log);
@@ -163,11 +163,11 @@ fn copy_pages(damaged: &Path, to: &Path) -> io::Result<(File, u32, bool)> {
     file.set_len(u64::from(pages) * PAGE_BYTES)?;
     for number in 1..=pages {
         if let Some(page) = log.as_ref().and_then(|log| log.page(number)) {
-            file.write_all_at(page, offset(number.into()))?;
+            write_all_at(&file, page, offset(number.into()))?;
         }
     }
     let mut header = [0; HEADER_BYTES];
-    file.read_exact_at(&mut header, 0)?;
+    read_exact_at(&file, &mut header, 0)?;
     Ok((file, pages, header::is_own(&header)))
 }
 
@@ -180,7 +180,7 @@ async fn write_schema(
     let entries = schema::of_version(version).await?;
     let written = file.metadata().and_then(|metadata| {
         let pages = u32::try_from(metadata.len() / PAGE_BYTES).map_err(io::Error::other)?;
-        file.write_all_at(&first_page(pages), 0)
+        write_all_at(file, &first_page(pages), 0)
     });
     written.map_err(|error| unavailable(path, WRITTEN, error))?;
     let options = options(path).journal_mode(SqliteJournalMode::Off);

@@ -42,7 +42,9 @@ pub async fn restore(path: &Path, backup: &Path) -> Result<Option<PathBuf>, Stor
         .map_err(refused)?
         .into_temp_path();
     copy_whole(&backup, &copy).await?;
-    File::open(&copy)
+    File::options()
+        .write(true)
+        .open(&copy)
         .and_then(|file| file.sync_all())
         .map_err(refused)?;
     let kept = match path.symlink_metadata() {
@@ -81,9 +83,7 @@ async fn copy_whole(backup: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 fn private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+    statefile::restrict_access(&File::open(path)?).map(|_| ())
 }
 
 /// Writes the log of the old database into it, so that it is whole in one file. A damaged one keeps its log.
