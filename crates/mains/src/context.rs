@@ -12,6 +12,7 @@ use plugs::Plug;
 use crate::config::{HubChoice, RunSettings};
 use crate::directories;
 use crate::error::{Failure, Kind};
+use crate::hints;
 use crate::hub_endpoint;
 use crate::inventory::{Inventory, InventoryFile, Loaded, Save};
 use crate::ui::{Ui, clean};
@@ -103,8 +104,7 @@ impl Context {
     pub fn need_hub(&self) -> Result<Client, Failure> {
         self.hub()?.ok_or_else(|| {
             Failure::new(Kind::Unavailable, "this needs a hub, and none runs here")
-                .hint("start one with `mains serve`, or name one with `--hub URL` and its token in MAINS_TOKEN; \
-                     that of the system service is its user's: `sudo -u mains mains …`")
+                .hint(hints::NO_HUB)
         })
     }
 

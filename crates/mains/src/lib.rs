@@ -13,18 +13,26 @@ pub mod context;
 pub mod directories;
 pub mod error;
 mod feed;
+#[cfg_attr(unix, path = "hints/unix.rs")]
+#[cfg_attr(windows, path = "hints/windows.rs")]
+mod hints;
 mod hub_endpoint;
 mod hub_names;
 pub mod inventory;
+#[cfg_attr(unix, path = "job_control/unix.rs")]
+#[cfg_attr(windows, path = "job_control/windows.rs")]
 mod job_control;
 mod logging;
 pub mod plug_table;
 pub mod resolve;
 mod secret;
+#[cfg_attr(unix, path = "service_manager/unix.rs")]
+#[cfg_attr(windows, path = "service_manager/windows.rs")]
 mod service_manager;
 pub mod shutdown;
 mod timers;
 pub mod ui;
+#[cfg_attr(windows, path = "wifi/windows.rs")]
 pub mod wifi;
 
 use std::ffi::OsString;
@@ -38,7 +46,11 @@ use ui::Ui;
 
 /// Runs the command with the process's arguments (the first is the program's own name).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    service_manager::host(arguments.into_iter().collect(), run_here)
+}
+
+/// Runs the command in this thread.
+fn run_here(arguments: Vec<OsString>) -> ExitCode {
     let early = cli::peek(&arguments);
     let Cli {
         mut options,
@@ -59,7 +71,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     if command.keeps_to_itself() {
         // The user's file is not even read.
-        options.config.get_or_insert_with(|| "/dev/null".into());
+        options
+            .config
+            .get_or_insert_with(|| directories::EMPTY_FILE.into());
     }
     let settings = match command.checks_configuration() {
         true => Ok(RunSettings::load_leniently(&options)),

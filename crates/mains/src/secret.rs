@@ -1,30 +1,21 @@
 //! Reading keys from a file or standard input, and keeping them out of core dumps and out of reach of other processes of
 //! the same user.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+use crate::hints;
 use crate::ui::Ui;
 
-/// Forbids core dumps and foreign access to the memory; to be called before the first key is read. A system that refuses
-/// (a strict sandbox) is no reason to stop.
-pub(crate) fn shield() {
-    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
-        tracing::debug!(%error, "core dumps stay possible");
-    }
-    // Also closes /proc/<pid>/mem and ptrace to other processes of this user.
-    if let Err(error) = prctl::set_dumpable(false) {
-        tracing::debug!(%error, "the memory stays readable for this user");
-    }
-}
+#[cfg_attr(unix, path = "secret/unix.rs")]
+#[cfg_attr(windows, path = "secret/windows.rs")]
+mod memory;
+
+pub(crate) use memory::shield;
 
 /// Reads a secret of at most `max_length` bytes from a file, without the one line end that editors add; `what` names it in
 /// messages. A longer one comes back with some excess bytes, so that the caller notices, but never as a whole. Ctrl-C and
@@ -43,7 +34,8 @@ pub(crate) async fn from_file(
     let (bytes, is_open) = aside(move || read_file(&file, &name, max_length)).await?;
     if is_open {
         ui.warn(format_args!(
-            "{what} can be read by everybody on this computer; `chmod 600` closes it"
+            "{what} can be read by everybody on this computer; {}",
+            hints::CLOSE_FILE
         ));
     }
     Ok(bytes)
@@ -56,10 +48,9 @@ pub(crate) async fn from_stdin(
     max_length: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     aside(move || {
-        let stdin = io::stdin().as_fd().try_clone_to_owned();
-        let stdin = stdin
+        let mut stdin = memory::stdin()
             .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
-        from_reader(&mut File::from(stdin), what, max_length)
+        from_reader(&mut stdin, what, max_length)
     })
     .await
 }
@@ -87,7 +78,7 @@ pub(crate) fn read_file(
         return Err(Failure::usage(format!("{what} is a directory")));
     }
     let bytes = from_reader(&mut stream, what, max_length)?;
-    Ok((bytes, is_open_to_all(&metadata)))
+    Ok((bytes, statefile::is_open_to_all(&metadata)))
 }
 
 /// Reads as [`from_file`] from any stream.
@@ -113,22 +104,9 @@ pub(crate) fn from_reader(
     Ok(bytes)
 }
 
-/// Returns true for a file that everybody can read; a pipe or socket (`<(pass show wifi)`) is passed to one process.
-fn is_open_to_all(metadata: &Metadata) -> bool {
-    metadata.is_file() && metadata.mode() & 0o004 != 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::resource::getrlimit;
-
-    #[test]
-    fn no_core_is_dumped() {
-        shield();
-        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
-        assert!(!prctl::get_dumpable().unwrap());
-    }
 
     #[test]
     fn never_more_than_asked_for() {

@@ -23,13 +23,17 @@ use crate::error::Failure;
 use held::HeldOutput;
 use live::LiveLine;
 
-pub use questions::{Choice, Terminal};
+pub use questions::Choice;
+pub use terminal::Terminal;
 
 pub(crate) mod held;
 mod live;
 mod questions;
 pub mod screen;
 pub mod table;
+#[cfg_attr(unix, path = "ui/terminal/unix.rs")]
+#[cfg_attr(windows, path = "ui/terminal/windows.rs")]
+mod terminal;
 mod waiting;
 
 /// Style of what is on.

@@ -15,6 +15,7 @@ use plugs::{FamilyId, Plug};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::feed::UNHEARD;
+use crate::hints;
 use crate::plug_table::PlugTable;
 use crate::resolve::SecondAddresses;
 use crate::resolve::interfaces::{for_search, reachable};
@@ -243,10 +244,7 @@ impl<'a> Finds<'a> {
             .iter()
             .find(|plug| plug.name.is_none() && plug.family != FamilyId::MODULE);
         if self.plugs.is_empty() {
-            ui.hint(
-                "is this computer on the plugs' network, and does its firewall let UDP port 48899 in? A plug that is \
-                 fresh from the factory is found by `mains setup`",
-            );
+            ui.hint(hints::NO_PLUG_FOUND);
         } else if let Some(plug) = nameless {
             ui.hint(format_args!(
                 "name a plug with `mains name {} <NAME>`",

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -12,7 +11,6 @@ use appinspect::{
     AppFinding, AppReport, FindingKind, InspectError, InspectProgress, KnownProtocol,
 };
 use hiflying::{DATA_PORT, DiscoveryWord, PORT};
-use nix::fcntl::OFlag;
 use plugs::families;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -117,12 +115,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     let unreadable =
         |error: io::Error| Failure::usage(format!("{shown} cannot be read")).caused_by(&error);
     // A pipe without a writer would be waited for.
-    let mut options = OpenOptions::new();
-    let file = options
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(unreadable)?;
+    let file = statefile::open_at_once(path, OpenOptions::new().read(true)).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(Failure::usage(format!("{shown} is not a regular file")));

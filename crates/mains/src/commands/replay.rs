@@ -3,11 +3,9 @@
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use emulator::{ReplayTwin, transcript};
-use nix::fcntl::OFlag;
 
 use super::emulate::{listen_address, serve};
 use crate::context::Context;
@@ -55,10 +53,7 @@ pub async fn run(context: &Context, args: ReplayArgs) -> Outcome {
 
 fn read(path: &Path) -> io::Result<String> {
     // A pipe without a writer would be waited for.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)?;
+    let file = statefile::open_at_once(path, OpenOptions::new().read(true))?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(

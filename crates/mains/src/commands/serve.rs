@@ -7,7 +7,6 @@ use hiflying::net::select;
 use hub::{Config, Guest, HubReady};
 use mqtt::MqttBridge;
 use mqtt::config::BrokerUrl;
-use sd_notify::NotifyState;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use web::Pages;
@@ -17,7 +16,7 @@ use crate::config::{Listen, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::secret::shield;
-use crate::service_manager;
+use crate::service_manager::{self, ServiceArgs};
 use crate::shutdown::Signals;
 use crate::ui::{DIM, paint};
 
@@ -99,10 +98,15 @@ pub struct ServeArgs {
     /// Publish to this MQTT broker, e.g. mqtt://127.0.0.1
     #[arg(long, value_name = "URL")]
     mqtt: Option<BrokerUrl>,
+    #[command(flatten)]
+    service: ServiceArgs,
 }
 
 /// Runs a hub until a signal comes.
 pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
+    if let Some(outcome) = args.service.apply(&context.ui) {
+        return outcome;
+    }
     let mut signals = Signals::listen()?;
     let sources = sources(context, &args);
     let config = config(context, &sources)?;
@@ -124,7 +128,7 @@ pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
         () = context.timed_out() => {}
         () = service_manager::ping_watchdog() => {}
     }
-    service_manager::report(&[NotifyState::Stopping]);
+    service_manager::report_stopping();
     shutdown.cancel();
     tokio::select! {
         ended = &mut hub => ended.map(|()| Exit::DONE).map_err(Failure::from),
@@ -174,10 +178,7 @@ fn announce(context: &Context, ready: &HubReady) {
         true => ui.document(&json!({"url": ready.url, "login_url": ready.login_url})),
         false => ui.data(&ready.login_url),
     };
-    service_manager::report(&[
-        NotifyState::Ready,
-        NotifyState::Status(&format!("serving at {}", ready.url)),
-    ]);
+    service_manager::report_ready(&ready.url);
     // A hub whose output cannot be written serves all the same.
     if let Err(failure) = told {
         ui.error(&failure);

@@ -102,7 +102,7 @@ async fn undo(context: &Context) -> Outcome {
         let document = UndoDocument {
             undone: restored.is_some(),
             connection: match &restored {
-                Some(Restored::Connected(name)) => Some(name),
+                Some(Restored::Connected(name, ..)) => Some(name),
                 _ => None,
             },
         };

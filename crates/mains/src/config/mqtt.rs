@@ -163,10 +163,9 @@ pub(super) fn config(
 }
 
 fn password(layer: &MqttLayer) -> PasswordSource {
-    use std::os::unix::ffi::OsStringExt as _;
     let variable = std::env::var_os(PASSWORD_VARIABLE).filter(|text| !text.is_empty());
     match (variable, path(&layer.password_file)) {
-        (Some(text), _) => PasswordSource::Given(Zeroizing::new(text.into_vec())),
+        (Some(text), _) => PasswordSource::Given(Zeroizing::new(text.into_encoded_bytes())),
         (None, Some(file)) => PasswordSource::File(file),
         (None, None) => PasswordSource::None,
     }

@@ -18,7 +18,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use hiflying::AtRequest;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -121,26 +120,19 @@ pub async fn until_signal<T>(work: impl Future<Output = Result<T, Failure>>) -> 
 }
 
 /// One listener for the whole process, which keeps a signal that comes between two pieces of work for the next.
-static SIGNALS: Mutex<Option<(Signals, Signal)>> = Mutex::const_new(None);
+static SIGNALS: Mutex<Option<Signals>> = Mutex::const_new(None);
 
 /// Waits for Ctrl-C, SIGTERM, or the closing of the terminal.
 pub(crate) async fn interrupted() {
     let mut listener = SIGNALS.lock().await;
     if listener.is_none() {
-        *listener = Signals::listen()
-            .ok()
-            .zip(signal(SignalKind::hangup()).ok());
+        *listener = Signals::listen_to_all().ok();
     }
-    let Some((signals, hangup)) = listener.as_mut() else {
+    let Some(signals) = listener.as_mut() else {
         // Without handlers the signals end the process.
         return std::future::pending().await;
     };
-    tokio::select! {
-        () = signals.received() => {}
-        _ = hangup.recv() => {}
-    }
-    // Two receivers have it, so that it would count twice.
-    *listener = None;
+    signals.received().await;
 }
 
 /// Commands and replies: printed at once for people, kept for the one document of `--json`.

@@ -1,7 +1,5 @@
 //! The line editor, on a thread of its own, so that the session can be kept alive while the user types.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
@@ -103,10 +101,7 @@ fn editor(
 
 fn load(editor: &mut LineEditor, path: &Path) -> rustyline::Result<()> {
     if let Some(directory) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)?;
+        statefile::create_directory(directory)?;
     }
     if path.exists() {
         editor.load_history(path)

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::assist::Vocabulary;
 use crate::context::Context;
 use crate::error::{Failure, Kind};
+use crate::hints;
 use crate::ui::clean;
 
 /// An open console on a serial port.
@@ -97,14 +98,10 @@ fn no_reply(device: &Path, baud: u32) -> Failure {
 fn port_failure(error: &SerialOpenError) -> Failure {
     let failure = Failure::local(clean(&error.to_string()));
     match error {
-        SerialOpenError::NotFound(_) => {
-            failure.hint("plug the adapter in; `ls /dev/tty*` or `dmesg` shows its name")
-        }
-        SerialOpenError::NoPermission(_) => failure.hint(
-            "on Debian and similar systems, run `sudo usermod -aG dialout $USER` and log in again",
-        ),
-        SerialOpenError::NotSerial(_) => failure.hint("pass a serial device such as /dev/ttyUSB0"),
-        SerialOpenError::Busy(_) => failure.hint("end the other program, perhaps a modem manager"),
+        SerialOpenError::NotFound(_) => failure.hint(hints::SERIAL_NOT_FOUND),
+        SerialOpenError::NoPermission(_) => failure.hint(hints::SERIAL_NOT_PERMITTED),
+        SerialOpenError::NotSerial(_) => failure.hint(hints::SERIAL_EXAMPLE),
+        SerialOpenError::Busy(_) => failure.hint(hints::SERIAL_BUSY),
         SerialOpenError::Io { source, .. } => failure.caused_by(source),
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hiflying::net::{Interface, InterfaceError, select, source_for};
+use hiflying::net::{Interface, InterfaceError, bind_device, select, source_for};
 use jiff::SignedDuration;
 use plugs::net::Lan;
 use tokio::net::{TcpSocket, TcpStream};
@@ -153,7 +153,7 @@ impl TcpRoute {
     pub(crate) async fn connect(&self, port: u16) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         if let Some(device) = &self.device
-            && let Err(error) = socket.bind_device(Some(device.as_bytes()))
+            && let Err(error) = bind_device(&socket, device)
         {
             tracing::debug!(device, %error, "the connection is not bound to its device");
         }

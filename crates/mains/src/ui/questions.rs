@@ -4,12 +4,10 @@
 //! of their own, not the program: Ctrl-C ends them with a failure, and the caller can still put things back.
 
 use std::io;
-use std::os::fd::AsFd;
 
-use nix::sys::termios::{self, SetArg, Termios};
 use zeroize::Zeroizing;
 
-use super::{SecretText, Ui, clean};
+use super::{SecretText, Terminal, Ui, clean};
 use crate::error::{Failure, Kind};
 
 /// An answer to a question with a list.
@@ -162,23 +160,4 @@ async fn interruptible<T: Send + 'static>(
 /// Failure of a command that was ended with Ctrl-C.
 pub(crate) fn interrupted() -> Failure {
     Failure::new(Kind::Failed, "interrupted")
-}
-
-/// Restores the terminal's modes when dropped: a hidden question that is given up would leave it without echo.
-#[derive(Debug)]
-pub struct Terminal(Option<Termios>);
-
-impl Terminal {
-    /// Records the modes of the terminal on stdin, if it is one.
-    pub fn keep() -> Self {
-        Self(termios::tcgetattr(io::stdin().as_fd()).ok())
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        if let Some(modes) = &self.0 {
-            let _ = termios::tcsetattr(io::stdin().as_fd(), SetArg::TCSANOW, modes);
-        }
-    }
 }

@@ -20,6 +20,7 @@ use terminal_size::{Height, Width, terminal_size};
 
 use super::Ui;
 use super::held::HeldOutput;
+use super::terminal::is_dumb;
 use crate::error::Failure;
 
 /// Size of a terminal that does not know its own, like a serial line.
@@ -39,9 +40,8 @@ impl Ui {
     /// Returns true where a screen can be shown and keys can be read: both stdin and stdout are a terminal that can do it, and
     /// neither `--json` nor `-q` asks for lines.
     pub fn has_screen(&self) -> bool {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let is_wanted = !self.options.json && !self.options.quiet;
-        is_wanted && !is_dumb && io::stdin().is_terminal() && stdout().is_terminal()
+        is_wanted && !is_dumb() && io::stdin().is_terminal() && stdout().is_terminal()
     }
 
     /// Takes over the terminal. To be used where [`Ui::has_screen`].

@@ -206,6 +206,16 @@ const BY_HAND: &str =
     "join the plug's Wi-Fi network by hand, then run the same command with `--wifi manual`";
 
 impl WifiError {
+    /// Returns true if this computer has no NetworkManager that runs.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoBus(_) | Self::NotRunning)
+    }
+
+    /// Returns true if another key may do.
+    pub fn is_about_key(&self) -> bool {
+        matches!(self, Self::WrongKey { .. } | Self::KeyUnfit { .. })
+    }
+
     fn kind(&self) -> Kind {
         match self {
             Self::NoBus(_)

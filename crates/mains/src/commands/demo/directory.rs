@@ -1,15 +1,17 @@
 //! The demo's temporary directory, removed when the demo ends.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use emulator::HomeNetwork;
-use nix::unistd::Uid;
 use tempfile::TempDir;
 
 use crate::error::Failure;
+
+#[cfg_attr(unix, path = "directory/unix.rs")]
+#[cfg_attr(windows, path = "directory/windows.rs")]
+mod owner;
 
 /// Beginning of the directory's name.
 const PREFIX: &str = "mains-demo-";
@@ -33,7 +35,7 @@ impl DemoDirectory {
         remove_abandoned(&std::env::temp_dir());
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir();
         let folder = folder.map_err(failure)?;
-        let lock = File::open(folder.path()).map_err(failure)?;
+        let lock = owner::create_lock(folder.path()).map_err(failure)?;
         lock.try_lock().map_err(|error| failure(error.into()))?;
         let directory = Self {
             folder,
@@ -49,10 +51,9 @@ impl DemoDirectory {
 
     /// Writes a new file of one line that is readable by its owner alone.
     fn write(path: &Path, text: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new()
+        let mut file = statefile::owner_only()
             .write(true)
             .create_new(true)
-            .mode(0o600)
             .open(path)?;
         writeln!(file, "{text}")
     }
@@ -91,10 +92,10 @@ fn remove_abandoned(parent: &Path) {
 
 fn remove_if_abandoned(path: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_dir() || metadata.uid() != Uid::effective().as_raw() {
+    if !metadata.is_dir() || !owner::is_own(&metadata) {
         return Ok(());
     }
-    let lock = File::open(path)?;
+    let lock = owner::open_lock(path)?;
     // One that is empty may be new and not locked yet.
     if lock.try_lock().is_err() || fs::read_dir(path)?.next().is_none() {
         return Ok(());

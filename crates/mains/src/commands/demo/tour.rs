@@ -2,7 +2,7 @@
 //!
 //! Every command of the tour is this same binary, started as a user would start it, with a state directory of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use ::hub::schedule::Clock;
@@ -11,7 +11,9 @@ use jiff::tz::TimeZone;
 
 use super::{Demo, hub, twins};
 use crate::context::Context;
+use crate::directories::EMPTY_FILE;
 use crate::error::{Exit, Failure, Outcome};
+use crate::hints;
 use crate::ui::{BOLD, DIM, HINT, paint};
 use step::TourStep;
 
@@ -151,7 +153,7 @@ impl TourGuide<'_> {
         command
             .env("MAINS_STATE", self.demo.directory.state())
             .env("MAINS_INTERFACE", self.demo.network.client().to_string())
-            .env("MAINS_CONFIG", Path::new("/dev/null"))
+            .env("MAINS_CONFIG", EMPTY_FILE)
             .args([
                 "--color",
                 if self.context.ui.colours_stdout() {
@@ -172,12 +174,14 @@ impl TourGuide<'_> {
         let state = self.demo.directory.state();
         let plug = self.demo.network.address(1);
         self.context.ui.data(format_args!(
-            "{}\n  export MAINS_STATE={} MAINS_INTERFACE={}\n  {mains} toggle kitchen\n  {mains} meter kitchen \
+            "{}\n  {}\n  {mains} toggle kitchen\n  {mains} meter kitchen \
              fridge tv lamp\n  {mains} watch\n  {mains} events\n  {mains} hub status\n  {mains} probe {plug}\n  {mains} at --tcp \
              {plug}\nOpen {}\n{}",
             paint(HINT, "The home stays up. Try in another terminal:"),
-            state.display(),
-            self.demo.network.visitor(),
+            hints::set_variables(&[
+                ("MAINS_STATE", &state.display().to_string()),
+                ("MAINS_INTERFACE", &self.demo.network.visitor().to_string()),
+            ]),
             paint(BOLD, &ready.login_url),
             paint(DIM, "Ctrl-C ends it."),
         ))

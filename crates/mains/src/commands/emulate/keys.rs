@@ -1,13 +1,16 @@
 //! Keys that are typed in the terminal while twins run.
 
-use std::io::{self, IsTerminal, Read};
-use std::os::fd::AsFd;
+use std::io::{self, Read};
 
-use nix::sys::termios::{self, LocalFlags, SetArg};
-use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::sync::mpsc;
 
 use crate::ui::Terminal;
+
+#[cfg_attr(unix, path = "keys/unix.rs")]
+#[cfg_attr(windows, path = "keys/windows.rs")]
+mod modes;
+
+use modes::{is_ours, take_single_keys};
 
 /// Typed keys; none ever comes without a terminal.
 pub(super) struct TypedKeys {
@@ -43,22 +46,6 @@ impl TypedKeys {
     pub(super) fn are_heard(&self) -> bool {
         !self.typed.is_closed()
     }
-}
-
-/// A command in the background that touched the terminal would be stopped.
-fn is_ours() -> bool {
-    io::stdin().is_terminal()
-        && tcgetpgrp(io::stdin().as_fd()).is_ok_and(|group| group == getpgrp())
-}
-
-/// Has keys come one by one and without echo; Ctrl-C is a signal still.
-fn take_single_keys() -> Option<()> {
-    let stdin = io::stdin();
-    let mut modes = termios::tcgetattr(stdin.as_fd()).ok()?;
-    modes
-        .local_flags
-        .remove(LocalFlags::ICANON | LocalFlags::ECHO);
-    termios::tcsetattr(stdin.as_fd(), SetArg::TCSANOW, &modes).ok()
 }
 
 fn forward(sender: &mpsc::Sender<u8>) {

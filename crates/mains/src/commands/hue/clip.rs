@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use clap_lex::OsStrExt as _;
 use hue::flow::{ClipReply, ClipTarget, check_body, clip};
 use hue::net::{self, CertificateTrust};
 use hue::{BridgeName, Method};
@@ -120,15 +120,15 @@ fn transcode(body: &[u8], in_one_line: bool) -> Result<String, serde_json::Error
 
 /// Reads the body from standard input, from a file, or from the argument itself.
 fn read(body: OsString) -> Result<Vec<u8>, Failure> {
-    match body.as_bytes() {
-        b"-" => read_from(&mut io::stdin().lock(), "standard input"),
-        [b'@', name @ ..] => {
-            let name = Path::new(std::ffi::OsStr::from_bytes(name));
+    match body.strip_prefix("@") {
+        _ if body == "-" => read_from(&mut io::stdin().lock(), "standard input"),
+        Some(name) => {
+            let name = Path::new(name);
             let what = name.display().to_string();
             let mut file = File::open(name).map_err(|error| unreadable(&what, &error))?;
             read_from(&mut file, &what)
         }
-        _ => Ok(body.into_vec()),
+        None => Ok(body.into_encoded_bytes()),
     }
 }
 

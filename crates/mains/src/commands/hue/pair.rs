@@ -141,7 +141,7 @@ async fn request_key(context: &Context, connection: &BridgeConnection) -> Result
             .hint("use a key of another program with `--app-key-file`, without pairing"));
     }
     // Without a host name the bridge lists this program as `mains`.
-    let host = nix::unistd::gethostname().unwrap_or_default();
+    let host = gethostname::gethostname();
     let options = PairOptions {
         device_type: device_type("mains", &host.to_string_lossy()),
         wait: time_left(context, PairOptions::BUTTON_TIMEOUT),

@@ -11,19 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::timing::{CLEANUP_TIMEOUT, TIMEOUT_CLEANUP_TIMEOUT};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::shutdown::Signals;
 
 /// Catches the signals that end a process, from the moment it is made.
 pub(super) struct Interruption {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
+    signals: Signals,
     interrupted: bool,
     stop: StopRequest,
 }
@@ -31,13 +29,8 @@ pub(super) struct Interruption {
 impl Interruption {
     /// Starts to catch signals. Make it before anything is changed.
     pub(super) fn new() -> Result<Self, Failure> {
-        let catch = |kind| {
-            signal(kind).map_err(|error| Failure::local("cannot catch signals").caused_by(&error))
-        };
         Ok(Self {
-            interrupt: catch(SignalKind::interrupt())?,
-            terminate: catch(SignalKind::terminate())?,
-            hang_up: catch(SignalKind::hangup())?,
+            signals: Signals::listen_to_all()?,
             interrupted: false,
             stop: StopRequest::default(),
         })
@@ -64,7 +57,7 @@ impl Interruption {
         tokio::pin!(work);
         let (failure, cleanup_timeout) = tokio::select! {
             biased;
-            name = self.caught() => {
+            name = self.signals.next() => {
                 self.interrupted = true;
                 (Failure::failed(format!("interrupted by {name}")), CLEANUP_TIMEOUT)
             }
@@ -77,7 +70,7 @@ impl Interruption {
         self.stop.token.cancel();
         let last = tokio::select! {
             biased;
-            _ = self.caught() => None,
+            _ = self.signals.next() => None,
             outcome = &mut work => Some(settle(outcome)),
             () = sleep(cleanup_timeout) => None,
         };
@@ -97,15 +90,7 @@ impl Interruption {
         tokio::select! {
             biased;
             outcome = work => Some(outcome),
-            _ = self.caught() => None,
-        }
-    }
-
-    async fn caught(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.hang_up.recv() => "the closing of the terminal",
+            _ = self.signals.next() => None,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::timing::MAX_KEY_ENTRIES;
 use super::wifi_access::{PlugNetwork, WifiAccess};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
+use crate::hints;
 
 /// Hint for a plug that is on no network any more.
 const BUTTON: &str = "if the plug does not appear, the key or the name was wrong, or the network is out of its range (it must \
@@ -193,9 +194,7 @@ impl<'a> SetupJob<'a> {
         self.steps
             .progress(format_args!("looking for the plug on '{ssid}'"));
         if matches!(self.access, WifiAccess::Manual) && self.module == ACCESS_POINT_ADDRESS {
-            self.steps.progress(format_args!(
-                "join '{ssid}' with this computer again, if it does not do so by itself"
-            ));
+            self.steps.progress(hints::join_home(ssid));
         }
         let search = ArrivalSearch {
             context: self.context,

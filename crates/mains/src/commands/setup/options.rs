@@ -1,7 +1,6 @@
 //! Options of a setup, checked as far as possible before anything is changed.
 
 use std::net::Ipv4Addr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use hiflying::wifi::ScanSecurity;
@@ -53,7 +52,7 @@ impl SetupOptions {
     pub(super) async fn read(ui: &Ui, args: &SetupArgs) -> Result<Self, Failure> {
         let given = args.ssid.as_ref().or(args.to_ssid.as_ref());
         let ssid = given
-            .map(|text| network_name(text.as_bytes()))
+            .map(|text| network_name(text.as_encoded_bytes()))
             .transpose()?;
         if ssid.is_none() && !ui.can_ask() {
             return Err(Failure::usage("the name of your Wi-Fi network is missing")

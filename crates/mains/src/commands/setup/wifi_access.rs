@@ -1,6 +1,5 @@
 //! Access to the plug's own network: through NetworkManager, or by hand.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use hiflying::Ssid;
@@ -16,6 +15,7 @@ use super::timing::{
 };
 use crate::context::Context;
 use crate::error::{Failure, Kind};
+use crate::hints;
 use crate::ui::{SecretText, Ui};
 use crate::wifi::{self, NetworkManager, Opener, Protection, RESTORE_TIMEOUT, Seen, WifiError};
 
@@ -52,9 +52,7 @@ impl WifiAccess {
         }
         match NetworkManager::open(&state, wifi_interface(context)).await {
             Ok(manager) => Ok(Self::NetworkManager(Box::new(manager))),
-            Err(error @ (WifiError::NoBus(_) | WifiError::NotRunning)) if !asked => {
-                by_hand(context, args, &error).await
-            }
+            Err(error) if error.is_absence() && !asked => by_hand(context, args, &error).await,
             Err(error) => Err(error.into()),
         }
     }
@@ -109,9 +107,9 @@ async fn by_hand(
     if args.plug_ssid.is_some() || args.plug_key_file.is_some() || args.all {
         return Err(error.into());
     }
-    context.ui.status(format_args!(
-        "{error}: join the plug's Wi-Fi network (Reco and nine digits, key on its back; WiWo-S20, open) by hand"
-    ));
+    context
+        .ui
+        .status(format_args!("{error}: {}", hints::JOIN_PLUG));
     if context.ui.can_ask() && !context.ui.agrees() {
         context
             .ui
@@ -142,7 +140,15 @@ impl PlugNetwork {
     ) -> Result<Self, Failure> {
         let has_key = options.plug_key.is_some();
         let seen = match &args.plug_ssid {
-            Some(name) => find_named(ui, manager, &network_name(name.as_bytes())?, has_key).await?,
+            Some(name) => {
+                find_named(
+                    ui,
+                    manager,
+                    &network_name(name.as_encoded_bytes())?,
+                    has_key,
+                )
+                .await?
+            }
             None => choose_network(ui, manager, has_key).await?,
         };
         Self::with_key(ui, seen, options).await
@@ -192,9 +198,7 @@ impl PlugNetwork {
             let what = "waiting for the plug's network";
             match ui.waiting_at_most(what, WIFI_JOIN_TIMEOUT, join).await {
                 Ok(()) => break,
-                Err(error @ (WifiError::WrongKey { .. } | WifiError::KeyUnfit { .. }))
-                    if self.typed && attempt < MAX_KEY_ENTRIES =>
-                {
+                Err(error) if error.is_about_key() && self.typed && attempt < MAX_KEY_ENTRIES => {
                     ui.warn(&error);
                     self.key = Some(ask_key(ui, &self.seen).await?);
                 }
