@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::Verb;
 use crate::config::{self, GlobalOptions};
+use crate::directories;
 use crate::error::Failure;
 use crate::ui::{Colour, UiOptions};
 
@@ -16,7 +17,7 @@ use crate::ui::{Colour, UiOptions};
 ///
 /// A PLUG is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
 #[derive(Debug, Parser)]
-#[command(name = "mains", version, propagate_version = false, after_long_help = AFTER_HELP)]
+#[command(name = "mains", version, propagate_version = false, after_long_help = after_help())]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 struct Root {
@@ -61,6 +62,13 @@ impl Cli {
     }
 }
 
+/// Returns the end of the help, with the places of files on this platform.
+fn after_help() -> String {
+    AFTER_HELP
+        .replace("{config}", directories::CONFIG_PLACE)
+        .replace("{state}", directories::STATE_PLACE)
+}
+
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done, and confirmed where a confirmation exists
@@ -80,7 +88,7 @@ that take several plugs print an array with one element for each, in order: a re
 With --timeout a command that has not finished in time ends with code 4; `discover` prints what it has found by then, and \
 endless verbs (`watch`, `events`, `discover --watch`, `emulate`, `record`, `replay`, `demo`) just end.
 
-Configuration file (TOML): $XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml. Every key \
+Configuration file (TOML): {config}. Every key \
 is optional; flags override the environment, the environment overrides the file:
   interfaces = [\"eth0\"]
   timeout = \"5s\"
@@ -91,7 +99,7 @@ is optional; flags override the environment, the environment overrides the file:
   hub = \"http://192.168.1.5:8480\"     # or as `url` in the table [hub]
 `mains help serve` shows the tables [hub] and [place]. `mains hub check` lists every problem of the file.
 
-Names and last addresses of plugs are kept in MAINS_STATE, else $XDG_STATE_HOME/mains, else ~/.local/state/mains.
+Names and last addresses of plugs are kept in {state}.
 
 `mains help <verb>` describes a verb in full. No plug at hand? Try `mains demo`.";
 
