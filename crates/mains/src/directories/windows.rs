@@ -7,6 +7,8 @@
 use std::env;
 use std::path::PathBuf;
 
+use known_folders::{KnownFolder, get_known_folder_path};
+
 /// The place of the configuration file.
 pub(crate) const CONFIG_PLACE: &str = "%LOCALAPPDATA%\\mains\\mains.toml";
 /// The places of the state directory.
@@ -27,7 +29,7 @@ impl UserEnvironment {
             mains_state: env::var_os("MAINS_STATE")
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from),
-            local_data: dirs::data_local_dir(),
+            local_data: get_known_folder_path(KnownFolder::LocalAppData),
         }
     }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use known_folders::{KnownFolder, get_known_folder_path};
 use serde_json::json;
 use tokio::sync::Notify;
 use windows_service::service::{
@@ -178,7 +179,8 @@ fn install(ui: &Ui) -> Outcome {
     let program = std::env::current_exe().map_err(|error| {
         Failure::local("the program does not find its own file").caused_by(&error)
     })?;
-    if dirs::home_dir().is_some_and(|home| program.starts_with(home)) {
+    let home = get_known_folder_path(KnownFolder::Profile);
+    if home.is_some_and(|home| program.starts_with(home)) {
         let message = format!("a service has no access to {}", program.display());
         return Err(Failure::local(message)
             .hint("move mains.exe to a folder such as \"C:\\Program Files\\mains\", and install from there"));

@@ -33,6 +33,12 @@ impl WifiError {
 
 impl From<WifiError> for Failure {
     fn from(error: WifiError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&WifiError> for Failure {
+    fn from(error: &WifiError) -> Self {
         Self::new(Kind::Local, error.to_string()).hint(
             "join the plug's Wi-Fi network by hand, then run the same command with `--wifi manual`",
         )
@@ -44,6 +50,8 @@ impl From<WifiError> for Failure {
 pub enum Protection {
     /// No key.
     Open,
+    /// A shared key.
+    Psk,
 }
 
 /// Kind of plug that opens a network.
