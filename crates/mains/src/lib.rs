@@ -26,6 +26,9 @@ mod logging;
 pub mod plug_table;
 pub mod resolve;
 mod secret;
+#[cfg_attr(unix, path = "service_log/unix.rs")]
+#[cfg_attr(windows, path = "service_log/windows.rs")]
+mod service_log;
 #[cfg_attr(unix, path = "service_manager/unix.rs")]
 #[cfg_attr(windows, path = "service_manager/windows.rs")]
 mod service_manager;

@@ -9,6 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::context::Context;
+use crate::service_log;
 use crate::ui::harmless;
 use crate::ui::held::HeldOutput;
 
@@ -47,7 +48,10 @@ impl Write for CleanStderr {
         if self.0.take_log(&harmless(&text)) {
             return Ok(bytes.len());
         }
-        io::stderr().write_all(harmless(&text).as_bytes())?;
+        let text = harmless(&text);
+        if !service_log::log(&text) {
+            io::stderr().write_all(text.as_bytes())?;
+        }
         Ok(bytes.len())
     }
 

@@ -20,6 +20,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+use crate::service_log;
 use held::HeldOutput;
 use live::LiveLine;
 
@@ -270,7 +271,7 @@ impl Ui {
 
     /// Errors are dropped: there is no other place to report them.
     fn write_stderr(&self, text: &str) {
-        if self.held.take_message(text) {
+        if self.held.take_message(text) || service_log::log(text) {
             return;
         }
         let _ = self.above_live(|| {

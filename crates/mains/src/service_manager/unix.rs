@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::error::Outcome;
 use crate::ui::Ui;
 
-/// Options of `mains serve` about services: none, because packages install units.
+// Options of `mains serve` about services: none, because packages install units. A doc comment would become the help of the verb.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServiceArgs {}
 

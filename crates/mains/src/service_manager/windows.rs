@@ -19,7 +19,9 @@ use windows_service::service_control_handler::{
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_service::{define_windows_service, service_dispatcher};
 
+use crate::directories;
 use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::service_log;
 use crate::ui::Ui;
 
 const NAME: &str = "mains";
@@ -49,7 +51,7 @@ static STOP: Notify = Notify::const_new();
 
 define_windows_service!(entry_point, serve_as_service);
 
-/// Options of `mains serve` about services.
+// Options of `mains serve` about services. A doc comment would become the help of the verb.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServiceArgs {
     /// Install the hub as a service of Windows, with the other options given, and start it
@@ -110,6 +112,9 @@ fn serve_as_service(_: Vec<OsString>) {
         return;
     };
     STATUS.get_or_init(|| handle);
+    if let Ok(directory) = directories::state() {
+        service_log::begin(directory.join("mains.log"));
+    }
     report(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
     let code = program(arguments.clone());
     let is_done = code == ExitCode::SUCCESS;
