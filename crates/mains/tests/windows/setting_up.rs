@@ -1,0 +1,176 @@
+//! `mains setup` on Windows, where its user joins the plug's network.
+
+use nix::sys::signal::Signal;
+
+use crate::bench::{StartedProgram, WindowsBench};
+
+const HOME: &str = "Home:correct horse";
+/// A module that is back soon.
+const QUICK: [&str; 4] = ["--fault", "restart=300ms", "--fault", "association=100ms"];
+
+fn fresh(bench: &mut WindowsBench) -> (String, String) {
+    let words = [&["--ap", "--home-network", HOME][..], &QUICK].concat();
+    bench.emulate(2, 1, &words).remove(0)
+}
+
+#[test]
+fn a_right_key_is_proven() {
+    let Some(mut bench) = WindowsBench::new() else {
+        return;
+    };
+    let (address, mac) = fresh(&mut bench);
+    let key = bench.write("home key.txt", "correct horse\r\n");
+    let words = [
+        "setup",
+        "--wifi",
+        "manual",
+        "--ssid",
+        "Home",
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+    ];
+    let run = bench
+        .json(&[&words[..], &["--name", "lamp"]].concat())
+        .ends_with(0);
+    let json = run.json();
+    assert_eq!(
+        (&json["plug"], &json["confirmed"]),
+        (&mac.into(), &true.into())
+    );
+    assert!(
+        !run.stdout.contains("correct horse") && !run.stderr.contains("correct horse"),
+        "{run:?}"
+    );
+    let switched = bench.json(&["on", "lamp"]).ends_with(0).json();
+    assert_eq!(switched[0]["confirmed"], true);
+}
+
+#[test]
+fn a_wrong_key_is_refused_and_taken_back() {
+    let Some(mut bench) = WindowsBench::new() else {
+        return;
+    };
+    let (address, mac) = fresh(&mut bench);
+    let wrong = bench.write("wrong.txt", "wrong horse!\n");
+    let words = [
+        "setup",
+        "--wifi",
+        "manual",
+        "--ssid",
+        "Home",
+        "--key-file",
+        &wrong,
+        "--module",
+        &address,
+    ];
+    let (kind, message) = bench.json(&words).ends_with(5).failure();
+    assert_eq!(kind, "refused", "{message}");
+    let right = bench.write("right.txt", "correct horse\n");
+    let words = [
+        "setup",
+        "--wifi",
+        "manual",
+        "--ssid",
+        "Home",
+        "--key-file",
+        &right,
+        "--module",
+        &address,
+    ];
+    let json = bench.json(&words).ends_with(0).json();
+    assert_eq!(
+        json["plug"], mac,
+        "the plug is as before, and can be set up"
+    );
+}
+
+#[test]
+fn a_key_that_no_module_takes_is_wrong_usage() {
+    let Some(mut bench) = WindowsBench::new() else {
+        return;
+    };
+    let (address, _) = fresh(&mut bench);
+    let short = bench.write("short.txt", "short\n");
+    let words = [
+        "setup",
+        "--wifi",
+        "manual",
+        "--ssid",
+        "Home",
+        "--key-file",
+        &short,
+        "--module",
+        &address,
+    ];
+    assert_eq!(bench.json(&words).ends_with(2).failure().0, "usage");
+    let words = [
+        "setup",
+        "--wifi",
+        "networkmanager",
+        "--ssid",
+        "Home",
+        "--key-file",
+        &short,
+    ];
+    let key = bench.write("key.txt", "correct horse\n");
+    let words = [&words[..6], &[&key]].concat();
+    let (kind, message) = bench.json(&words).ends_with(7).failure();
+    assert_eq!(kind, "local");
+    assert!(message.contains("Windows"), "{message}");
+}
+
+#[test]
+fn the_user_is_told_how_windows_joins_a_network() {
+    let Some(bench) = WindowsBench::new() else {
+        return;
+    };
+    let key = bench.write("key.txt", "correct horse\n");
+    let words = [
+        "--timeout",
+        "4s",
+        "setup",
+        "--ssid",
+        "Home",
+        "--key-file",
+        &key,
+    ];
+    let run = bench.run(&words);
+    assert_ne!(run.code, 0, "no module is at its usual address");
+    assert!(run.stderr.contains("taskbar"), "{run:#?}");
+}
+
+#[test]
+fn ctrl_c_in_the_middle_leaves_the_plug_as_it_was() {
+    let Some(mut bench) = WindowsBench::new() else {
+        return;
+    };
+    let words = ["--ap", "--home-network", HOME, "--fault", "association=20s"];
+    let (address, mac) = bench.emulate(2, 1, &words).remove(0);
+    let key = bench.write("key.txt", "correct horse\n");
+    let words = [
+        "setup",
+        "--wifi",
+        "manual",
+        "--ssid",
+        "Home",
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+    ];
+    let setting_up = StartedProgram::start(&mut bench.windows(&words), 0);
+    // Long enough for the proof to begin, which takes as long as the association.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let (code, log) = setting_up.end(Signal::SIGINT);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("interrupted by Ctrl-C"), "{log}");
+    let mode = bench.json(&["at", &address, "WMODE"]).ends_with(0).json();
+    assert!(
+        mode[0]["reply"]
+            .as_str()
+            .is_some_and(|reply| reply.contains("AP")),
+        "{mode} of {mac}"
+    );
+}
