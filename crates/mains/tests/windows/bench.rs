@@ -1,7 +1,7 @@
 //! Loopback and a state directory for one test, with the program of Windows and that of this machine. Tests take turns: wine binds a UDP
 //! socket to no loopback address but 127.0.0.1 while another program has the port, also on another address.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
@@ -137,9 +137,9 @@ impl WindowsBench {
     /// Waits for a turn; `None`, and a reason on stderr, where the program for Windows cannot be run.
     pub fn new() -> Option<Self> {
         let Some(wine) = wine() else {
-            eprintln!(
-                "skipped: MAINS_TEST_WINDOWS does not name a program for Windows, or wine is missing"
-            );
+            let reason =
+                "MAINS_TEST_WINDOWS does not name a program for Windows, or wine is missing";
+            let _ = writeln!(std::io::stderr(), "skipped: {reason}");
             return None;
         };
         Some(Self {
