@@ -52,7 +52,7 @@ fn long_paths_work() {
         return;
     };
     let (address, _) = bench.emulate(2, 1, &[]).remove(0);
-    let long = bench.path(&vec!["a folder with a long name"; 14].join("/"));
+    let long = bench.path(&["a folder with a long name"; 14].join("/"));
     assert!(long.as_os_str().len() > 300);
     let state = on_windows(&long);
     let mut command = bench.windows(&["--json", "name", &address, "lamp"]);
