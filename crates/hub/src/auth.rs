@@ -91,7 +91,7 @@ struct AuthShared {
     url: String,
     cookie: String,
     web: WebConfig,
-    /// Policy of every response if pages may be framed.
+    /// Policy of responses that may be framed.
     frame_policy: Option<HeaderValue>,
     admin_token: PathBuf,
     clock: SessionClock,
@@ -174,7 +174,7 @@ impl AccessControl {
         let view_password = read(&*settings, settings::VIEW_PASSWORD).await?;
         let sessions = read(&*settings, settings::SESSIONS).await?;
         let is_tls = config.tls.is_some();
-        check_listen(listening, password.is_some())?;
+        check_listen(listening, password.is_some() || config.web.logs_users_in())?;
         if !listening.ip().to_canonical().is_loopback() && !is_tls {
             tracing::warn!(
                 "{listening} is served without TLS: passwords and tokens can be read on the network"
@@ -381,9 +381,10 @@ pub async fn set_password(
 pub(crate) async fn replace_lost_password(
     store: &dyn Store,
     listening: SocketAddr,
+    web: &WebConfig,
 ) -> Result<(), RequestError> {
     // In this order: that the password is damaged shows when it is read.
-    if check_listen(listening, false).is_ok()
+    if check_listen(listening, web.logs_users_in()).is_ok()
         || read(store, settings::PASSWORD).await?.is_some()
         || store.damage().is_empty()
     {
@@ -421,13 +422,13 @@ async fn check_differs(
     Ok(())
 }
 
-/// Checks that a hub without a password is not reachable from other machines.
+/// Checks that a hub on which nobody can log in is not reachable from other machines.
 ///
 /// # Errors
 ///
 /// [`RequestError`] of kind `usage` at the field `listen`.
-pub fn check_listen(listening: SocketAddr, has_password: bool) -> Result<(), RequestError> {
-    if has_password || listening.ip().to_canonical().is_loopback() {
+pub fn check_listen(listening: SocketAddr, has_login: bool) -> Result<(), RequestError> {
+    if has_login || listening.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     let message = format!("{listening} is reachable from other machines, and no password is set");

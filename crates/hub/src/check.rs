@@ -34,7 +34,10 @@ pub async fn check(config: &Config) -> Vec<(&'static str, RequestError)> {
     match password {
         Ok(password) => note(
             "listen",
-            auth::check_listen(config.listen, password.is_some()),
+            auth::check_listen(
+                config.listen,
+                password.is_some() || config.web.logs_users_in(),
+            ),
         ),
         Err(error) => {
             let error = RequestError::unavailable(ErrorChain(&error).to_string());

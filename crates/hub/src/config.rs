@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use api::Period;
+use api::{Period, Scope};
 use axum::http::uri::Authority;
 use jiff::tz::TimeZone;
 
@@ -60,6 +60,32 @@ pub struct WebConfig {
     pub frame_ancestors: Vec<FrameOrigin>,
     /// Addresses of proxies whose `X-Forwarded-…` and `X-Ingress-Path` headers count.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Access of users that a trusted proxy has logged in itself, as Home Assistant's ingress does.
+    pub ingress_login: IngressLogin,
+}
+
+impl WebConfig {
+    /// Returns true if users of a trusted proxy need no password.
+    pub(crate) fn logs_users_in(&self) -> bool {
+        self.ingress_login.0.is_some() && !self.trusted_proxies.is_empty()
+    }
+}
+
+/// Access of users whom a trusted proxy names by `X-Remote-User-Id` below `X-Ingress-Path`; `None`: they log in as everybody does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IngressLogin(pub Option<Scope>);
+
+impl FromStr for IngressLogin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self(None)),
+            "read" => Ok(Self(Some(Scope::Read))),
+            "admin" => Ok(Self(Some(Scope::Admin))),
+            _ => Err("one of `off`, `read` and `admin`"),
+        }
+    }
 }
 
 /// Origin of pages: scheme, host and port.

@@ -129,7 +129,7 @@ async fn with_store(
     let log = EventLog::load(store.clone()).await;
     let log = log.map_err(|error| unreadable(&error))?;
     let bus = EventBus::with_log(log.clone());
-    auth::replace_lost_password(&*store, listening.address).await?;
+    auth::replace_lost_password(&*store, listening.address, &config.web).await?;
     let auth = AccessControl::load(
         store.clone(),
         &config,

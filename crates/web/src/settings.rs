@@ -33,6 +33,8 @@ struct SettingsPage {
     tariffs: Vec<TariffRow>,
     passwords: Vec<PasswordForm>,
     asks_current: bool,
+    /// False where a proxy has logged the browser in.
+    can_log_out: bool,
     tokens: Vec<TokenRow>,
     /// The form of a new token.
     token: Editor,
@@ -136,6 +138,7 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
         theme: visit.theme.as_str(),
         tariffs: tariffs::rows(state),
         asks_current: visit.asks_current_password(),
+        can_log_out: visit.can_log_out(),
         tokens: auth.map_or_else(Vec::new, |auth| token_rows(&auth.tokens(), &clock)),
         passwords: auth.map_or_else(Vec::new, |auth| password_forms(auth, forms.password)),
         token: forms.token,

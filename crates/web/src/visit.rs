@@ -131,6 +131,11 @@ impl Visit {
         caller.is_some_and(Caller::has_logged_in_with_password)
     }
 
+    /// Returns true if the browser has a session of the hub, which it can end.
+    pub(crate) fn can_log_out(&self) -> bool {
+        self.caller.as_ref().is_some_and(Caller::is_browser)
+    }
+
     /// Returns the visit of a page that is drawn before or without a login.
     pub(crate) fn without_login(prefix: PathPrefix, headers: &HeaderMap, scope: Scope) -> Self {
         Self {

@@ -17,6 +17,10 @@ use crate::server::PeerAddresses;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IsSecure(pub(super) bool);
 
+/// Marks a request of a user whom a trusted proxy has logged in. An extension where `ingress_login` allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IngressUser;
+
 /// Replaces address, host, scheme and path of a request by those that the browser used. `is_tls` is true if the hub does TLS.
 pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
     let peer = request.extensions().get::<PeerAddresses>().copied();
@@ -32,6 +36,7 @@ pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
     let mut prefix = config.base_path.clone();
     if let Some(mut peer) = proxy {
         let headers = request.headers();
+        let is_user = config.ingress_login.0.is_some() && names_a_user(headers);
         is_secure |= last(headers, "x-forwarded-proto")
             .is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
         let told = ["x-ingress-path", "x-forwarded-prefix"]
@@ -39,6 +44,10 @@ pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
             .filter_map(|name| last(headers, name)?.parse::<PathPrefix>().ok())
             .find(|prefix| *prefix != PathPrefix::none());
         prefix = told.unwrap_or(prefix);
+        if is_user {
+            request.extensions_mut().insert(IngressUser);
+        }
+        let headers = request.headers();
         let client: Option<IpAddr> =
             last(headers, "x-forwarded-for").and_then(|address| address.parse().ok());
         let host =
@@ -67,6 +76,14 @@ pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
     }
     request.extensions_mut().insert(prefix);
     request.extensions_mut().insert(IsSecure(is_secure));
+}
+
+/// Returns true for the one user of an ingress. A second value would be one that the browser has sent.
+fn names_a_user(headers: &HeaderMap) -> bool {
+    let mut users = headers.get_all("x-remote-user-id").iter();
+    let is_named = users.next().is_some_and(|user| !user.is_empty()) && users.next().is_none();
+    let prefix = last(headers, "x-ingress-path").map(str::parse::<PathPrefix>);
+    is_named && matches!(prefix, Some(Ok(prefix)) if prefix != PathPrefix::none())
 }
 
 /// Returns the last value of a header: that of the proxy that is nearest.

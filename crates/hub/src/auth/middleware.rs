@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
 use super::client::ClientConnection;
-use super::forwarded::{self, IsSecure};
+use super::forwarded::{self, IngressUser, IsSecure};
 use super::pages::{self, cookies};
 use super::prefix::PathPrefix;
 use super::secret::CredentialDigest;
@@ -34,13 +34,13 @@ const PUBLIC_PATHS: [&str; 3] = ["/healthz", "/login", "/api/v1/login"];
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
     connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Returns the policy that lets pages of these origins frame those of the hub; `None` without any.
+/// Returns the policy that lets pages of these origins, and of the hub's own, frame those of the hub.
 pub(super) fn frame_policy(origins: &[FrameOrigin]) -> Option<HeaderValue> {
-    if origins.is_empty() {
-        return None;
+    let mut ancestors = "frame-ancestors 'self'".to_owned();
+    for origin in origins {
+        ancestors.push(' ');
+        ancestors.push_str(origin.as_str());
     }
-    let origins: Vec<_> = origins.iter().map(FrameOrigin::as_str).collect();
-    let ancestors = format!("frame-ancestors 'self' {}", origins.join(" "));
     let policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", &ancestors);
     HeaderValue::try_from(policy).ok()
 }
@@ -165,6 +165,7 @@ async fn middleware(
 ) -> Response {
     let access = auth.check(&mut request);
     let asked = AskedPage::of(&auth, &request);
+    let frame_policy = auth.frame_policy(&request).cloned();
     let mut response = match access {
         Access::Public => next.run(request).await,
         Access::Granted(ended) => {
@@ -179,12 +180,12 @@ async fn middleware(
         response = asked.or_refusal(&auth, response);
     }
     let style = response.extensions().get::<InlineStyle>().copied();
-    let policy = policy(auth.0.frame_policy.as_ref(), style);
+    let policy = policy(frame_policy.as_ref(), style);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in RESPONSE_HEADERS {
         // It knows no origins; the policy does.
-        if name == header::X_FRAME_OPTIONS && auth.0.frame_policy.is_some() {
+        if name == header::X_FRAME_OPTIONS && frame_policy.is_some() {
             continue;
         }
         headers
@@ -281,6 +282,13 @@ impl AccessControl {
         }
     }
 
+    /// Returns the policy of the response to a request that may be framed. An ingress shows it in a page of the same origin.
+    fn frame_policy(&self, request: &Request) -> Option<&HeaderValue> {
+        let is_ingress = request.extensions().get::<IngressUser>().is_some();
+        let may_be_framed = is_ingress || !self.0.web.frame_ancestors.is_empty();
+        self.0.frame_policy.as_ref().filter(|_| may_be_framed)
+    }
+
     /// The `HostName` and `LoginOrigin` checks.
     fn check_host(&self, request: &mut Request) -> Result<(), RequestError> {
         let local = request
@@ -300,7 +308,10 @@ impl AccessControl {
         let headers = request.headers();
         let mut tokens = headers.get_all(header::AUTHORIZATION).iter();
         let (login, session, cause, ended) = match (tokens.next(), tokens.next()) {
-            (None, _) => self.session(headers)?,
+            (None, _) => {
+                let session = self.session(headers);
+                session.or_else(|| self.ingress_user(request))?
+            }
             (Some(token), None) => self.token(token)?,
             (Some(_), Some(_)) => return None,
         };
@@ -327,6 +338,18 @@ impl AccessControl {
             scope,
         };
         Some((login, None, Cause::Token(name), ended))
+    }
+
+    /// Returns the login of a user of an ingress.
+    fn ingress_user(&self, request: &Request) -> Option<FoundLogin> {
+        let scope = self.0.web.ingress_login.0?;
+        request.extensions().get::<IngressUser>()?;
+        let login = Login {
+            origin: LoginOrigin::Ingress,
+            scope,
+        };
+        // It ends with the proxy's own login, and that with the connection.
+        Some((login, None, Cause::Page, CancellationToken::new()))
     }
 
     /// Returns the session that one of the cookies names.

@@ -32,6 +32,8 @@ pub(super) enum LoginOrigin {
     Password,
     /// The password of view-only logins.
     ViewPassword,
+    /// A proxy that logs its users in itself.
+    Ingress,
     /// A token, or a link that was requested with it.
     Token(Id),
 }
@@ -41,6 +43,7 @@ impl fmt::Display for LoginOrigin {
         match self {
             Self::PrintedLink => f.write_str("link"),
             Self::Password | Self::ViewPassword => f.write_str("password"),
+            Self::Ingress => f.write_str("ingress"),
             Self::Token(id) => id.fmt(f),
         }
     }

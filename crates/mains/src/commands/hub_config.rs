@@ -30,10 +30,12 @@ pub(super) fn config(sources: &Sources, state: PathBuf) -> Result<Config, Vec<Co
         let problem = |(key, what)| sources.problem(key, what);
         problems.into_iter().map(problem).collect::<Vec<_>>()
     })?;
-    Ok(Config {
-        web: sources.layer.web.config(),
-        ..config
-    })
+    let web = sources.layer.web.config();
+    if web.ingress_login.0.is_some() && web.trusted_proxies.is_empty() {
+        let what = "it needs `web.trusted_proxies`".to_owned();
+        return Err(vec![sources.problem("web.ingress_login", what)]);
+    }
+    Ok(Config { web, ..config })
 }
 
 /// Puts together the configuration of a hub.
@@ -165,6 +167,16 @@ mod tests {
         let config = config(&sources, "/state".into()).unwrap();
         assert_eq!(config.database, PathBuf::from("/state/mains.sqlite"));
         assert!(config.tls.is_some() && config.place.is_some());
+    }
+
+    #[test]
+    fn users_of_an_ingress_come_by_a_trusted_proxy() {
+        let mut sources = Sources::default();
+        sources.layer.web.ingress_login = Some("admin".parse().unwrap());
+        let problems = config(&sources, "/state".into()).unwrap_err();
+        assert_eq!(problems[0].key, "web.ingress_login");
+        sources.layer.web.trusted_proxies = Some(vec!["172.30.32.2".parse().unwrap()]);
+        assert!(config(&sources, "/state".into()).is_ok());
     }
 
     #[test]

@@ -64,6 +64,7 @@ MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separ
   base_path = \"\"               # prefix of all paths, e.g. \"/mains\" behind a proxy
   frame_ancestors = []         # origins that may frame pages: [\"https://home.example\"]
   trusted_proxies = []         # addresses whose X-Forwarded-… and X-Ingress-Path headers count
+  ingress_login = \"off\"        # access of whom they name by X-Remote-User-Id: off, read or admin
   [mqtt]
   url = \"\"                     # e.g. mqtt://127.0.0.1:1883 or mqtts://…; empty: no MQTT
   base = \"mains\"               # first levels of the topics

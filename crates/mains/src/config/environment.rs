@@ -24,7 +24,7 @@ enum VariableForm {
 }
 
 /// Variables with their keys.
-const VARIABLES: [(&str, &str, VariableForm); 37] = [
+const VARIABLES: [(&str, &str, VariableForm); 38] = [
     ("MAINS_JSON", "json", Switch),
     ("MAINS_TIMEOUT", "timeout", Text),
     ("MAINS_INTERFACE", "interfaces", List),
@@ -57,6 +57,7 @@ const VARIABLES: [(&str, &str, VariableForm); 37] = [
     ("MAINS_WEB_BASE_PATH", "web.base_path", Text),
     ("MAINS_WEB_FRAME_ANCESTORS", "web.frame_ancestors", List),
     ("MAINS_WEB_TRUSTED_PROXIES", "web.trusted_proxies", List),
+    ("MAINS_WEB_INGRESS_LOGIN", "web.ingress_login", Text),
     ("MAINS_MQTT_URL", "mqtt.url", Text),
     ("MAINS_MQTT_BASE", "mqtt.base", Text),
     ("MAINS_MQTT_USERNAME", "mqtt.username", Text),
@@ -170,6 +171,7 @@ mod tests {
                 ("MAINS_WEB_BASE_PATH", _) => "/mains",
                 ("MAINS_WEB_FRAME_ANCESTORS", _) => "https://home.example",
                 ("MAINS_WEB_TRUSTED_PROXIES", _) => "127.0.0.1",
+                ("MAINS_WEB_INGRESS_LOGIN", _) => "admin",
                 (_, Switch | Number) => "1",
                 (_, List | Text) => "5s",
             };
@@ -197,6 +199,7 @@ mod tests {
             ("MAINS_PLACE_LATITUDE", "-90.5"),
             ("MAINS_PLACE_LONGITUDE", "inf"),
             ("MAINS_PLACE_TIMEZONE", "Mars"),
+            ("MAINS_WEB_INGRESS_LOGIN", "everybody"),
             ("MAINS_MQTT_URL", "http://nas"),
             ("MAINS_MQTT_BASE", "mains/+"),
         ] {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use hub::auth::PathPrefix;
-use hub::config::{FrameOrigin, WebConfig};
+use hub::config::{FrameOrigin, IngressLogin, WebConfig};
 use serde::{Deserialize, Deserializer, de};
 
 use super::hub::parsed;
@@ -23,6 +23,9 @@ pub struct WebLayer {
     /// Addresses of proxies whose headers count.
     #[serde(deserialize_with = "all_parsed")]
     pub trusted_proxies: Option<Vec<IpAddr>>,
+    /// Access of users that a trusted proxy has logged in.
+    #[serde(deserialize_with = "parsed")]
+    pub ingress_login: Option<IngressLogin>,
 }
 
 impl WebLayer {
@@ -32,6 +35,7 @@ impl WebLayer {
             base_path: self.base_path.or(below.base_path),
             frame_ancestors: self.frame_ancestors.or(below.frame_ancestors),
             trusted_proxies: self.trusted_proxies.or(below.trusted_proxies),
+            ingress_login: self.ingress_login.or(below.ingress_login),
         }
     }
 
@@ -41,6 +45,7 @@ impl WebLayer {
             base_path: self.base_path.clone().unwrap_or_else(PathPrefix::none),
             frame_ancestors: self.frame_ancestors.clone().into_iter().flatten().collect(),
             trusted_proxies: self.trusted_proxies.clone().into_iter().flatten().collect(),
+            ingress_login: self.ingress_login.unwrap_or(IngressLogin(None)),
         }
     }
 }
@@ -70,7 +75,7 @@ mod tests {
     #[test]
     fn proxies_and_frames() {
         let layer = read(
-            "base_path = \"/mains\"\nframe_ancestors = [\"https://home.example:8123\"]\ntrusted_proxies = [\"172.30.32.2\", \"::1\"]",
+            "base_path = \"/mains\"\nframe_ancestors = [\"https://home.example:8123\"]\ntrusted_proxies = [\"172.30.32.2\", \"::1\"]\ningress_login = \"read\"",
         );
         let config = layer.unwrap().config();
         assert_eq!(config.base_path.as_str(), "/mains");
@@ -79,6 +84,7 @@ mod tests {
             "https://home.example:8123"
         );
         assert_eq!(config.trusted_proxies.len(), 2);
+        assert_eq!(config.ingress_login, IngressLogin(Some(api::Scope::Read)));
         assert_eq!(read("").unwrap().config(), WebConfig::default());
     }
 
@@ -98,6 +104,7 @@ mod tests {
             ),
             ("trusted_proxies = [\"proxy\"]", "proxy"),
             ("trusted_proxies = \"127.0.0.1\"", "sequence"),
+            ("ingress_login = \"switch\"", "`off`, `read` and `admin`"),
         ] {
             let problem = read(text).unwrap_err();
             assert!(problem.contains(part), "{text}: {problem}");

@@ -168,13 +168,64 @@ fn what_a_stranger_says_of_himself_counts_for_nothing() {
     assert_eq!(browser.console(), Vec::<String>::new());
 }
 
+/// A user of Home Assistant opens the hub in a frame of its page, below the path of the ingress, without a login of the hub.
+#[test]
+fn in_the_ingress_of_home_assistant() {
+    const PREFIX: &str = "/api/hassio_ingress/Zx9-_k3";
+    let config = "[web]\ntrusted_proxies = [\"127.0.0.1\"]\ningress_login = \"admin\"\n";
+    let Some((home, _hub, browser)) = house_with(Look::default(), config, &[]) else {
+        return;
+    };
+    serve(9007, |stream| {
+        let mut first = [0; 64];
+        let read = stream.peek(&mut first)?;
+        if !first[..read].starts_with(b"GET /lovelace ") {
+            let added = "x-ingress-path: /api/hassio_ingress/Zx9-_k3\r\nx-remote-user-id: 5d41402abc4b2a76b9719d911017c592\r\n\
+                x-forwarded-for: 127.0.0.7, 172.30.32.1\r\nx-forwarded-host: homeassistant.localhost:9007\r\nx-forwarded-proto: http\r\n";
+            return pass(stream, PREFIX, added);
+        }
+        frame(stream, &format!("{PREFIX}/"))
+    });
+    // A name that the hub does not know.
+    let outer = "http://homeassistant.localhost:9007";
+    let base = format!("{outer}{PREFIX}");
+    browser.set_cookies(&json!([]));
+    browser.go(&format!("{outer}/lovelace"));
+    browser.enter_frame();
+    browser.until(LIVE);
+    browser.click(SWITCH);
+    eventually("the switch works", || plugs(&home)[0]["relay"] == "off");
+    for path in ["/", "/energy", "/schedules", "/rules", "/add", "/settings"] {
+        browser.go(&format!("{base}{path}"));
+        browser.until(LIVE);
+        assert_eq!(
+            browser.js(&format!("{FOREIGN}('{PREFIX}/'))")),
+            json!([]),
+            "{path}"
+        );
+    }
+    browser.go(&format!("{base}/groups?new=1"));
+    browser.enter("#name", "lamps");
+    browser.click("#form button:not([name])");
+    browser.shows(".note.good", "Saved.");
+    // The login is the proxy's, so there is none to end here.
+    browser.go(&format!("{base}/settings"));
+    let logout = browser.js("return document.querySelectorAll(\"form[action$='/logout']\").length");
+    assert_eq!(logout, json!(0));
+}
+
 /// A page of another origin with the hub in a frame.
 fn framing(stream: TcpStream) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    head(&mut reader)?;
-    let page = "<!doctype html><title>outer</title><iframe src=\"http://127.0.0.1:8480/\" width=1000 height=700></iframe>";
+    frame(stream, "http://127.0.0.1:8480/")
+}
+
+/// Answers a request with a page that holds this one in a frame.
+fn frame(mut stream: TcpStream, address: &str) -> std::io::Result<()> {
+    head(&mut BufReader::new(stream.try_clone()?))?;
+    let page = format!(
+        "<!doctype html><title>outer</title><iframe src=\"{address}\" width=1000 height=700></iframe>"
+    );
     let length = page.len();
-    let mut stream = stream;
     write!(
         stream,
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{page}"

@@ -119,7 +119,7 @@ impl AccessControl {
             }
             None if is_view => None,
             None => {
-                check_listen(self.0.listening, false)
+                check_listen(self.0.listening, self.0.web.logs_users_in())
                     .map_err(|error| RequestError::conflict(error.message()))?;
                 None
             }

@@ -154,3 +154,85 @@ async fn frames_are_for_the_origins_that_are_named() {
         "{cookie}"
     );
 }
+
+/// A hub whose proxy logs its users in with this access.
+async fn ingress(access: &str) -> TestHub {
+    TestHub::with(([172, 30, 32, 1], 8480), |config| {
+        config.web.trusted_proxies = vec![PROXY.parse().unwrap()];
+        config.web.ingress_login = access.parse().unwrap();
+    })
+    .await
+}
+
+/// A request as the supervisor of Home Assistant passes it on.
+fn through_ingress(request: AuthRequest) -> AuthRequest {
+    request
+        .from(PROXY)
+        .with("host", "homeassistant.local:8123")
+        .with("x-forwarded-host", "homeassistant.local:8123")
+        .with("x-forwarded-proto", "http")
+        .with("x-forwarded-for", "192.168.1.20, 172.30.32.1")
+        .with("x-ingress-path", "/api/hassio_ingress/abc")
+}
+
+#[tokio::test]
+async fn a_user_of_an_ingress_needs_no_login() {
+    let hub = ingress("admin").await;
+    let user = |path: &str| {
+        through_ingress(AuthRequest::get(path)).with("x-remote-user-id", "0123456789abcdef")
+    };
+    assert!(hub.lets_in(user("/api/v1/plugs")).await);
+    let answer = hub.ask(user("/api/v1/plugs")).await;
+    assert!(!answer.headers.contains_key("x-frame-options"));
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.ends_with("frame-ancestors 'self'"), "{policy}");
+    // Of another page in the same browser the proxy's login is not enough.
+    let foreign = through_ingress(AuthRequest::post("/api/v1/plugs", "{}"))
+        .with("x-remote-user-id", "0123456789abcdef")
+        .with("origin", "http://evil.example");
+    assert_eq!(hub.ask(foreign).await.status, StatusCode::FORBIDDEN);
+    let own = through_ingress(AuthRequest::post("/api/v1/plugs", "{}"))
+        .with("x-remote-user-id", "0123456789abcdef")
+        .with("origin", "http://homeassistant.local:8123");
+    assert!(hub.lets_in(own).await);
+}
+
+#[tokio::test]
+async fn nobody_else_is_a_user_of_an_ingress() {
+    let hub = ingress("admin").await;
+    let nobody = || {
+        through_ingress(AuthRequest::get("/api/v1/plugs"))
+            .with("host", "127.0.0.1")
+            .with("x-forwarded-host", "127.0.0.1")
+    };
+    let user = || nobody().with("x-remote-user-id", "u");
+    assert!(hub.lets_in(user()).await);
+    for (case, request) in [
+        ("no user", nobody()),
+        ("an empty user", nobody().with("x-remote-user-id", "")),
+        ("two users", user().and("x-remote-user-id", "v")),
+        ("no path", user().without("x-ingress-path")),
+        ("no plain path", user().with("x-ingress-path", "//evil")),
+        ("a stranger", user().from("10.75.0.2")),
+        ("this computer", user().from("127.0.0.1")),
+        ("a wrong token", user().token("not a token of this hub")),
+    ] {
+        let answer = hub.ask(request).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{case}");
+    }
+    // By default nobody is.
+    let hub = behind(|_| ()).await;
+    let answer = hub.ask(user()).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn users_of_an_ingress_may_only_look_where_that_is_set() {
+    let hub = ingress("read").await;
+    let user = |request| through_ingress(request).with("x-remote-user-id", "u");
+    assert!(hub.lets_in(user(AuthRequest::get("/api/v1/plugs"))).await);
+    let change = hub
+        .ask(user(AuthRequest::post("/api/v1/plugs", "{}")))
+        .await;
+    assert_eq!(change.status, StatusCode::FORBIDDEN);
+}
