@@ -17,7 +17,7 @@ use crate::ui::{Colour, UiOptions};
 ///
 /// A PLUG is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
 #[derive(Debug, Parser)]
-#[command(name = "mains", version, propagate_version = false, after_long_help = after_help())]
+#[command(name = "mains", version = env!("MAINS_VERSION"), propagate_version = false, after_long_help = after_help())]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 struct Root {

@@ -118,11 +118,11 @@ fn near_verbs_are_proposed() {
 #[test]
 fn version_and_pages_go_to_stdout() {
     let home = Home::new();
+    let version = home.run(&["--version"]).ends_with(0).stdout;
     assert!(
-        home.run(&["--version"])
-            .ends_with(0)
-            .stdout
-            .starts_with("mains ")
+        version.starts_with(concat!("mains ", env!("CARGO_PKG_VERSION")))
+            && version.lines().count() == 1,
+        "{version}"
     );
     assert!(
         home.run(&["man"])
