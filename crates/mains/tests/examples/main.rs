@@ -87,6 +87,8 @@ const ELSEWHERE: [(&str, &str); 19] = [
 ];
 /// Verbs that do not end by themselves.
 const ENDLESS: [&str; 5] = ["watch", "events", "discover --watch", "record", "replay"];
+/// Options that only the program for Windows has, which tests/windows runs.
+const ON_WINDOWS: [&str; 2] = ["--install-service", "--uninstall-service"];
 
 /// An example, and the verb in whose help it stands.
 struct Example {
@@ -160,6 +162,9 @@ fn misunderstood(line: &str) -> Option<String> {
         .find([';', '|', '>', '<', '#'])
         .filter(|end| *end > begin);
     let alone = line[begin..end.unwrap_or(line.len())].trim_end_matches(['"', ')', ' ']);
+    if ON_WINDOWS.iter().any(|option| alone.ends_with(option)) {
+        return None;
+    }
     match parse(&words(alone), Colour::Never) {
         ParsedArguments::Run(_) | ParsedArguments::Print(_) => None,
         // A verb that is only named lacks what it requires.
