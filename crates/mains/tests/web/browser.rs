@@ -145,30 +145,41 @@ impl Browser {
         format!("/element/{}", id.as_str().unwrap())
     }
 
+    /// Does these things to an element; anew to the one that took its place when the page was refreshed in between.
+    #[track_caller]
+    fn act(&self, css: &str, actions: &[(&str, Value)]) {
+        for _ in 0..5 {
+            let element = format!("{}{}", self.session, self.element(css));
+            let is_stale = actions.iter().any(|(action, body)| {
+                let path = format!("{element}/{action}");
+                let value = self.answer("POST", &path, body);
+                let is_stale = value["error"] == "stale element reference";
+                assert!(is_stale || value["error"].is_null(), "{path}: {value}");
+                is_stale
+            });
+            if !is_stale {
+                return;
+            }
+        }
+        panic!("{css} is replaced again and again");
+    }
+
+    #[track_caller]
     pub fn click(&self, css: &str) {
-        let element = self.element(css);
-        self.command("POST", &format!("{element}/click"), &json!({}));
+        self.act(css, &[("click", json!({}))]);
     }
 
     /// Replaces the text of a field.
+    #[track_caller]
     pub fn enter(&self, css: &str, text: &str) {
-        let element = self.element(css);
-        self.command("POST", &format!("{element}/clear"), &json!({}));
-        self.command(
-            "POST",
-            &format!("{element}/value"),
-            &json!({ "text": text }),
-        );
+        let actions = [("clear", json!({})), ("value", json!({ "text": text }))];
+        self.act(css, &actions);
     }
 
     /// Chooses a file.
+    #[track_caller]
     pub fn attach(&self, css: &str, file: &str) {
-        let element = self.element(css);
-        self.command(
-            "POST",
-            &format!("{element}/value"),
-            &json!({ "text": file }),
-        );
+        self.act(css, &[("value", json!({ "text": file }))]);
     }
 
     pub fn attribute(&self, css: &str, name: &str) -> Value {
@@ -350,6 +361,12 @@ impl Browser {
 
     #[track_caller]
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let value = self.answer(method, path, body);
+        assert!(value["error"].is_null(), "{method} {path}: {value}");
+        value
+    }
+
+    fn answer(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -380,9 +397,7 @@ impl Browser {
         let mut answer = vec![0; length];
         reader.read_exact(&mut answer).unwrap();
         let mut answer: Value = serde_json::from_slice(&answer).unwrap();
-        let value = answer["value"].take();
-        assert!(value["error"].is_null(), "{method} {path}: {value}");
-        value
+        answer["value"].take()
     }
 }
 
