@@ -16,6 +16,7 @@ mod spread;
 mod sqlite;
 mod steps;
 mod sum;
+mod transfer;
 
 use std::fmt;
 use std::net::Ipv4Addr;
