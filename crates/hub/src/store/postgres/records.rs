@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use hiflying::Mac;
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
 
 use super::Postgres;
 use super::transfer::{continue_history, delete_history};
@@ -32,12 +34,7 @@ impl PlugStore for Postgres {
     }
 
     async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
-        self.write(|pool| async move {
-            let query = bind_plug!(sqlx::query(SAVE_PLUG), plug);
-            query.execute(&pool).await?;
-            Ok(())
-        })
-        .await
+        self.execute(bind_plug!(sqlx::query(SAVE_PLUG), plug)).await
     }
 
     async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
@@ -115,22 +112,14 @@ impl DocumentStore for Postgres {
             .bind(state.to_string())
             .bind(collection.as_str())
             .bind(id.as_str());
-        self.write(|pool| async move {
-            query.execute(&pool).await?;
-            Ok(())
-        })
-        .await
+        self.execute(query).await
     }
 
     async fn delete_document(&self, collection: Collection, id: &Id) -> Result<(), StoreError> {
         let query = sqlx::query(DELETE_DOCUMENT)
             .bind(collection.as_str())
             .bind(id.as_str());
-        self.write(|pool| async move {
-            query.execute(&pool).await?;
-            Ok(())
-        })
-        .await
+        self.execute(query).await
     }
 }
 
@@ -155,6 +144,20 @@ impl SettingStore for Postgres {
                 query.execute(&mut *transaction).await?;
             }
             Ok(transaction.commit().await?)
+        })
+        .await
+    }
+}
+
+impl Postgres {
+    /// Executes one statement, on the server's disk when this returns.
+    async fn execute(
+        &self,
+        query: Query<'_, sqlx::Postgres, PgArguments>,
+    ) -> Result<(), StoreError> {
+        self.write(|pool| async move {
+            query.execute(&pool).await?;
+            Ok(())
         })
         .await
     }
