@@ -13,6 +13,21 @@ fn fresh(bench: &mut WindowsBench) -> (String, String) {
     bench.emulate(2, 1, &words).remove(0)
 }
 
+/// Returns the words that set up the module at an address with the key in a file.
+fn manual<'w>(key: &'w str, module: &'w str) -> [&'w str; 9] {
+    [
+        "setup",
+        "--wifi",
+        "manual",
+        "--ssid",
+        "Home",
+        "--key-file",
+        key,
+        "--module",
+        module,
+    ]
+}
+
 #[test]
 fn a_right_key_is_proven() {
     let Some(mut bench) = WindowsBench::new() else {
@@ -20,17 +35,7 @@ fn a_right_key_is_proven() {
     };
     let (address, mac) = fresh(&mut bench);
     let key = bench.write("home key.txt", "correct horse\r\n");
-    let words = [
-        "setup",
-        "--wifi",
-        "manual",
-        "--ssid",
-        "Home",
-        "--key-file",
-        &key,
-        "--module",
-        &address,
-    ];
+    let words = manual(&key, &address);
     let run = bench
         .json(&[&words[..], &["--name", "lamp"]].concat())
         .ends_with(0);
@@ -54,31 +59,11 @@ fn a_wrong_key_is_refused_and_taken_back() {
     };
     let (address, mac) = fresh(&mut bench);
     let wrong = bench.write("wrong.txt", "wrong horse!\n");
-    let words = [
-        "setup",
-        "--wifi",
-        "manual",
-        "--ssid",
-        "Home",
-        "--key-file",
-        &wrong,
-        "--module",
-        &address,
-    ];
+    let words = manual(&wrong, &address);
     let (kind, message) = bench.json(&words).ends_with(5).failure();
     assert_eq!(kind, "refused", "{message}");
     let right = bench.write("right.txt", "correct horse\n");
-    let words = [
-        "setup",
-        "--wifi",
-        "manual",
-        "--ssid",
-        "Home",
-        "--key-file",
-        &right,
-        "--module",
-        &address,
-    ];
+    let words = manual(&right, &address);
     let json = bench.json(&words).ends_with(0).json();
     assert_eq!(
         json["plug"], mac,
@@ -93,18 +78,9 @@ fn a_key_that_no_module_takes_is_wrong_usage() {
     };
     let (address, _) = fresh(&mut bench);
     let short = bench.write("short.txt", "short\n");
-    let words = [
-        "setup",
-        "--wifi",
-        "manual",
-        "--ssid",
-        "Home",
-        "--key-file",
-        &short,
-        "--module",
-        &address,
-    ];
+    let words = manual(&short, &address);
     assert_eq!(bench.json(&words).ends_with(2).failure().0, "usage");
+    let key = bench.write("key.txt", "correct horse\n");
     let words = [
         "setup",
         "--wifi",
@@ -112,10 +88,8 @@ fn a_key_that_no_module_takes_is_wrong_usage() {
         "--ssid",
         "Home",
         "--key-file",
-        &short,
+        &key,
     ];
-    let key = bench.write("key.txt", "correct horse\n");
-    let words = [&words[..6], &[&key]].concat();
     let (kind, message) = bench.json(&words).ends_with(7).failure();
     assert_eq!(kind, "local");
     assert!(message.contains("Windows"), "{message}");
@@ -149,17 +123,7 @@ fn ctrl_c_in_the_middle_leaves_the_plug_as_it_was() {
     let words = ["--ap", "--home-network", HOME, "--fault", "association=20s"];
     let (address, mac) = bench.emulate(2, 1, &words).remove(0);
     let key = bench.write("key.txt", "correct horse\n");
-    let words = [
-        "setup",
-        "--wifi",
-        "manual",
-        "--ssid",
-        "Home",
-        "--key-file",
-        &key,
-        "--module",
-        &address,
-    ];
+    let words = manual(&key, &address);
     let setting_up = StartedProgram::start(&mut bench.windows(&words), 0);
     // Long enough for the proof to begin, which takes as long as the association.
     std::thread::sleep(std::time::Duration::from_secs(4));
