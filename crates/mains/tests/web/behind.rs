@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use serde_json::json;
 
-use crate::browser::Look;
+use crate::browser::{Browser, Look};
 use crate::house::{eventually, plugs};
 use crate::live::house_with;
 
@@ -105,18 +105,9 @@ fn behind_a_proxy_that_strips_its_prefix() {
         "/events",
         "/settings",
     ] {
-        browser.go(&format!("{base}{path}"));
-        browser.until(LIVE);
-        assert_eq!(
-            browser.js(&format!("{FOREIGN}('/home/'))")),
-            json!([]),
-            "{path}"
-        );
+        stays_below(&browser, &format!("{base}{path}"), "/home/");
     }
-    browser.go(&format!("{base}/groups?new=1"));
-    browser.enter("#name", "lamps");
-    browser.click("#form button:not([name])");
-    browser.shows(".note.good", "Saved.");
+    saves_a_group(&browser, base);
     browser.arrives(&format!("{base}/groups"));
     browser.go(&format!("{base}/settings"));
     browser.click("form[action$='/logout'] button");
@@ -196,22 +187,31 @@ fn in_the_ingress_of_home_assistant() {
     browser.click(SWITCH);
     eventually("the switch works", || plugs(&home)[0]["relay"] == "off");
     for path in ["/", "/energy", "/schedules", "/rules", "/add", "/settings"] {
-        browser.go(&format!("{base}{path}"));
-        browser.until(LIVE);
-        assert_eq!(
-            browser.js(&format!("{FOREIGN}('{PREFIX}/'))")),
-            json!([]),
-            "{path}"
-        );
+        stays_below(&browser, &format!("{base}{path}"), &format!("{PREFIX}/"));
     }
-    browser.go(&format!("{base}/groups?new=1"));
-    browser.enter("#name", "lamps");
-    browser.click("#form button:not([name])");
-    browser.shows(".note.good", "Saved.");
+    saves_a_group(&browser, &base);
     // The login is the proxy's, so there is none to end here.
     browser.go(&format!("{base}/settings"));
     let logout = browser.js("return document.querySelectorAll(\"form[action$='/logout']\").length");
     assert_eq!(logout, json!(0));
+}
+
+/// Opens a page that is live, and all of whose addresses begin with this prefix.
+#[track_caller]
+fn stays_below(browser: &Browser, url: &str, prefix: &str) {
+    browser.go(url);
+    browser.until(LIVE);
+    let foreign = browser.js(&format!("{FOREIGN}('{prefix}'))"));
+    assert_eq!(foreign, json!([]), "{url}");
+}
+
+/// Saves a group by its form.
+#[track_caller]
+fn saves_a_group(browser: &Browser, base: &str) {
+    browser.go(&format!("{base}/groups?new=1"));
+    browser.enter("#name", "lamps");
+    browser.click("#form button:not([name])");
+    browser.shows(".note.good", "Saved.");
 }
 
 /// A page of another origin with the hub in a frame.
