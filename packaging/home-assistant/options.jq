@@ -5,7 +5,7 @@ def line($key; $value): if $value == null or $value == "" or $value == [] then e
 . as $broker
 | $given[0] as $options
 | (if $broker then "mqtt\(if $broker.ssl then "s" else "" end)://\($broker.host):\($broker.port)" else $options.mqtt_url end) as $url
-| (if $broker then $broker.username else $options.mqtt_username end) as $username
+| (if $broker then $broker else {username: $options.mqtt_username, password: $options.mqtt_password} end) as $login
 | "[hub]",
   # The address of this machine in the supervisor's network, to which the ingress connects.
   line("listen"; if $options.lan then "0.0.0.0:8480" else "172.30.32.1:8480" end),
@@ -25,8 +25,9 @@ def line($key; $value): if $value == null or $value == "" or $value == [] then e
   if $options.mqtt != false and ($url // "") != "" then
     "[mqtt]",
     line("url"; $url),
-    line("username"; $username),
-    if ($username // "") != "" then line("password_file"; "/run/mains/mqtt-password") else empty end,
+    line("username"; $login.username),
+    # A password without a name is a mistake, which the hub tells.
+    if ($login.username // "") + ($login.password // "") != "" then line("password_file"; "/run/mains/mqtt-password") else empty end,
     line("base"; $options.mqtt_base),
     line("discovery"; $options.discovery)
   else empty end
