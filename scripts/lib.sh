@@ -28,13 +28,21 @@ need_packages() {
         || say "could not install all of: ${missing[*]}; going on without"
 }
 
-# Rust itself: the newest stable. Debian's own is older than this project needs on Debian 12.
+# need_foreign ARCHITECTURE: lets apt install packages of another architecture beside those of this computer.
+need_foreign() { dpkg --print-foreign-architectures | grep -qx "$1" || as_root dpkg --add-architecture "$1"; }
+
+# Rust itself: the newest stable by rustup, which Debian 13 has. Debian 12 has a newer Rust than its `rustc`, for its browsers.
 need_rust() {
     command -v cc >/dev/null || need_packages gcc libc6-dev
     if [ -f "$HOME/.cargo/env" ]; then . "$HOME/.cargo/env"; fi
     command -v cargo >/dev/null && return 0
     need_packages rustup
     command -v rustup >/dev/null && rustup default stable >&2 && return 0
+    need_packages ca-certificates rustc-web cargo-web
+    command -v cargo >/dev/null && return 0
     say "Rust is missing: install it from https://rustup.rs and run this again"
     return 1
 }
+
+# need_target TARGET: rustup's standard library for programs of another system. It fails where rustup is missing or has none.
+need_target() { command -v rustup >/dev/null && rustup target add "$1" >&2; }
