@@ -36,6 +36,7 @@ mod requests;
 mod rule;
 pub mod running;
 mod schedule;
+mod shared;
 mod status;
 mod takeover;
 mod tariff;
@@ -71,6 +72,7 @@ pub use requests::{
 };
 pub use rule::{Rule, RuleKind, TestPulse};
 pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, When};
+pub use shared::{HubEntry, HubLease, HubRole};
 pub use status::{
     Cost, Halted, LastRun, NoStatus, Repricing, RuleStatus, ScheduleStatus, TariffStatus,
 };

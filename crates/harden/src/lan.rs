@@ -44,6 +44,9 @@ impl LanModule {
 
 impl HardenModule for LanModule {
     async fn open(&mut self, words: &[DiscoveryWord], timeout: Duration) -> Option<OpenedSession> {
+        if !self.lan.may_command() {
+            return None;
+        }
         if self.console.is_some() {
             self.close().await;
             // The reply to leaving must not pass for one to the opening.
@@ -64,14 +67,15 @@ impl HardenModule for LanModule {
     }
 
     async fn send(&mut self, request: AtRequest) -> Option<Zeroizing<Vec<u8>>> {
-        let reply = self.console.as_mut()?.send(request).await;
+        let console = self.console.as_mut().filter(|_| self.lan.may_command())?;
+        let reply = console.send(request).await;
         reply
             .inspect_err(|error| tracing::debug!(%error, "no reply"))
             .ok()
     }
 
     async fn restart(&mut self) -> bool {
-        match self.console.take() {
+        match self.console.take().filter(|_| self.lan.may_command()) {
             Some(console) => console.restart().await.unwrap_or(false),
             None => false,
         }
@@ -84,6 +88,9 @@ impl HardenModule for LanModule {
     }
 
     async fn web_status(&mut self, login: Option<&WebLogin>) -> Option<u16> {
+        if !self.lan.may_command() {
+            return None;
+        }
         let address = self.plug.address;
         let login = login.map(|login| (login.user.as_str(), login.password.as_str()));
         let connect = self.lan.connect(address, web::PORT);

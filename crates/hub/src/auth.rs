@@ -8,6 +8,7 @@
 //! * `sessions`: browsers that are logged in, and the links that log one in.
 //! * `scope`: the scope that a request needs.
 //! * `forwarded`: what proxies say of a request. `prefix`: the prefix of its path.
+//! * `links`: links that log a browser in. `passing`, `passed_on`: requests that a standby passes on.
 //! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
 //! * `pages`: the ways of a browser to the login page and back.
 //! * `routes`: login, logout, tokens and password in the API. `refusals`: refused logins for the log of past events.
@@ -16,9 +17,12 @@ mod admin;
 mod client;
 mod forwarded;
 mod host;
+mod links;
 mod login_limit;
 mod middleware;
 mod pages;
+mod passed_on;
+mod passing;
 mod password;
 mod prefix;
 mod refusals;
@@ -34,7 +38,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{LogEntry, LogKind, RequestError, Scope};
+use api::{HubRole, LogEntry, LogKind, RequestError, Scope};
 use axum::Router;
 use axum::http::HeaderValue;
 use jiff::Timestamp;
@@ -46,15 +50,18 @@ use self::host::AllowedHosts;
 pub(crate) use self::host::own_address;
 use self::login_limit::LoginLimiter;
 use self::refusals::Refusals;
-use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
+use self::sessions::{BrowserSessions, LoginLinks, LoginOrigin};
 use self::tokens::Tokens;
 use crate::config::{Config, WebConfig};
 use crate::event::EventBus;
 use crate::guest::Guest;
+use crate::lease::Lease;
 use crate::store::{SettingStore, Store};
 
 pub use self::middleware::Caller;
 pub use self::pages::local_path;
+pub use self::passed_on::PassedOn;
+pub(crate) use self::passing::PassingGate;
 pub use self::prefix::PathPrefix;
 pub use self::routes::{NewPassword, openapi};
 pub use self::secret::Credential;
@@ -65,8 +72,6 @@ pub const COOKIE_NAME: &str = "mains_session";
 
 /// Port whose cookie has no port in its name.
 const DEFAULT_PORT: u16 = 8480;
-/// People read a log the next morning.
-const PRINTED_LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// A link that was requested is used at once.
 const REQUESTED_LINK_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// Interval at which the last use of tokens and sessions is written.
@@ -100,6 +105,8 @@ struct AuthShared {
     /// Parts that serve further paths, among them the login page.
     guests: Vec<Arc<dyn Guest>>,
     bus: EventBus,
+    /// The part of this hub among those that share the settings.
+    lease: Lease,
     state: Mutex<AuthState>,
     /// Held while a change is written to the disk.
     changing: tokio::sync::Mutex<()>,
@@ -168,6 +175,22 @@ impl AccessControl {
         guests: Vec<Arc<dyn Guest>>,
         bus: EventBus,
     ) -> Result<Self, RequestError> {
+        Self::load_shared(settings, config, listening, guests, bus, Lease::default()).await
+    }
+
+    /// Loads it for a hub that may share its database. On a standby nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`AccessControl::load`].
+    pub(crate) async fn load_shared(
+        settings: Arc<dyn SettingStore>,
+        config: &Config,
+        listening: SocketAddr,
+        guests: Vec<Arc<dyn Guest>>,
+        bus: EventBus,
+        lease: Lease,
+    ) -> Result<Self, RequestError> {
         let hosts = AllowedHosts::new(listening, &config.hosts)?;
         let password = read(&*settings, settings::PASSWORD).await?;
         let password = password.map(Credential::new);
@@ -175,31 +198,30 @@ impl AccessControl {
         let sessions = read(&*settings, settings::SESSIONS).await?;
         let is_tls = config.tls.is_some();
         check_listen(listening, password.is_some() || config.web.logs_users_in())?;
-        if !listening.ip().to_canonical().is_loopback() && !is_tls {
+        if !listening.ip().to_canonical().is_loopback()
+            && !is_tls
+            && lease.role() == HubRole::Active
+        {
             tracing::warn!(
                 "{listening} is served without TLS: passwords and tokens can be read on the network"
             );
         }
         let admin_token = api::running::admin_token(&config.state);
-        let admin = match admin::read_or_make(&admin_token) {
-            Ok(admin) => admin,
-            Err(error) => {
-                tracing::error!(
-                    "{}; `mains` on this computer has no access, the login link has",
-                    error.message()
-                );
-                Credential::random()?
-            }
-        };
+        let admin = admin::read_or_pretend(&admin_token)?;
         let mut tokens = read_tokens(&*settings).await?;
-        let is_dirty = tokens.set_admin(admin.digest(), plugs::now());
+        let is_dirty = tokens.set_admin(admin.digest(), lease.hub(), plugs::now());
+        let writes = lease.role() == HubRole::Active;
         let auth = Self(Arc::new(AuthShared {
             settings,
             hosts,
             listening,
             is_tls,
             url: url(listening, config),
-            cookie: cookie_name(listening.port()),
+            cookie: match lease.mark() {
+                Some(mark) => format!("{COOKIE_NAME}_{mark}"),
+                None => cookie_name(listening.port()),
+            },
+            lease,
             web: config.web.clone(),
             frame_policy: middleware::frame_policy(&config.web.frame_ancestors),
             admin_token,
@@ -220,27 +242,15 @@ impl AccessControl {
             }),
             changing: tokio::sync::Mutex::default(),
         }));
-        auth.save().await;
+        if writes {
+            auth.save().await;
+        }
         Ok(auth)
     }
 
     /// Returns the URL of the hub for browsers and programs on this machine, e.g. `http://127.0.0.1:8480`.
     pub fn url(&self) -> &str {
         &self.0.url
-    }
-
-    /// Makes the link that the hub prints at its start; it logs one browser in.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `local` when the system has no random bytes.
-    pub fn login_url(&self) -> Result<String, RequestError> {
-        let login = Login {
-            origin: LoginOrigin::PrintedLink,
-            scope: Scope::Admin,
-        };
-        let base = format!("{}{}", self.url(), self.0.web.base_path.as_str());
-        self.link(&base, login, PRINTED_LINK_LIFETIME)
     }
 
     /// Writes the last use of tokens and sessions, and removes expired ones, until cancelled.
@@ -272,14 +282,6 @@ impl AccessControl {
             state.is_dirty = true;
             state.end_from(&LoginOrigin::Token(id));
         }
-    }
-
-    fn link(&self, base: &str, login: Login, lasts: Duration) -> Result<String, RequestError> {
-        let token = Credential::random()?;
-        let now = self.0.clock.now();
-        let mut state = self.state();
-        state.links.add(token.digest(), login, now + lasts, now);
-        Ok(format!("{base}/login?token={}", token.reveal()))
     }
 
     /// Changes the tokens, on the disk before in memory.

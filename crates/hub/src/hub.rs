@@ -20,6 +20,7 @@ use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::EventBus;
 use crate::guest::Guest;
+use crate::lease::Lease;
 use crate::log::EventLog;
 use crate::recorder::Recorder;
 use crate::registry::Registry;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub bridges: HueBridges,
     /// Parts that work on this handle, e.g. MQTT.
     pub guests: Vec<Arc<dyn Guest>>,
+    /// The part of the hub among those that share its database.
+    pub lease: Lease,
     /// Stops the hub.
     pub cancel: CancellationToken,
 }
@@ -69,7 +72,6 @@ pub struct Hub(Arc<Inner>);
 struct Inner {
     parts: Parts,
     clock: Clock,
-    started: Instant,
     backups: Backups,
     /// Findings of each plug when it was last looked at since the start.
     findings: Mutex<HashMap<Mac, Arc<HardenReport>>>,
@@ -85,7 +87,6 @@ impl Hub {
         Self(Arc::new(Inner {
             parts,
             clock,
-            started: Instant::now(),
             backups: Backups::default(),
             findings: Mutex::default(),
         }))
@@ -103,7 +104,12 @@ impl Hub {
 
     /// Returns the time when the hub started.
     pub fn started(&self) -> Instant {
-        self.0.started
+        self.0.parts.lease.started()
+    }
+
+    /// Returns the part of the hub among those that share its database.
+    pub fn lease(&self) -> &Lease {
+        &self.0.parts.lease
     }
 
     /// Returns the store of persistent state.

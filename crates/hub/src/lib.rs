@@ -21,14 +21,18 @@
 //! * [`guest`]: parts that work on the hub's handle without being known to it.
 //! * [`http`]: the HTTP API. [`auth`]: access control. [`server`]: connections.
 //!
+//! * [`lease`]: which of the hubs that share a database acts. `standby`: what the others do.
+//!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
 
+mod assemble;
 pub mod auth;
 pub mod automation;
 pub mod backups;
 pub mod bridges;
 mod check;
 pub mod config;
+mod context;
 mod documents;
 pub mod energy;
 pub mod event;
@@ -37,7 +41,9 @@ mod harden;
 mod history;
 pub mod http;
 mod hub;
+pub mod lease;
 pub mod log;
+mod pinned;
 pub mod recorder;
 pub mod registry;
 mod replacement;
@@ -46,6 +52,7 @@ pub mod rule;
 mod run;
 pub mod schedule;
 pub mod server;
+mod standby;
 pub mod state_lock;
 pub mod store;
 

@@ -45,7 +45,7 @@ use entry::{NewEntry, RegistryEntry};
 use newcomers::Newcomers;
 use records::{ConnectionRecord, SwitchRecord};
 use scanner::PresenceScanner;
-use state::{COMMAND_TIMEOUT, RegistryState, now, tell_taken};
+use state::{COMMAND_TIMEOUT, RegistryState, now, steady_ms, tell_taken};
 use stats::RegistryCounters;
 use timers::PlugTimers;
 use upkeep::PlugUpkeep;
@@ -56,6 +56,8 @@ pub use stats::RegistryStats;
 
 /// Maximum number of concurrent searches.
 const MAX_SEARCHES: usize = 4;
+/// Time for which all plugs are probed on their own before they count as out of reach.
+const CONTACT_MARGIN: Duration = Duration::from_secs(2);
 /// Maximum number of plugs that wait to be adopted; further ones are adopted when they are heard again. A scan hears all plugs at
 /// once, and adopting one waits for the disk.
 const MAX_NEWCOMERS: usize = 4_096;
@@ -77,11 +79,13 @@ impl Registry {
         energy: Vec<(Mac, EnergyState)>,
         surroundings: RegistryContext,
     ) -> Result<Self, RequestError> {
+        let has_contact = config.has_contact();
         let local = |message| RequestError::new(ErrorKind::Local, message).at("interfaces");
         let interfaces = config.interfaces.now();
         let interfaces = interfaces.map_err(|error| local(error.to_string()))?;
         let lan = Lan::with_families(config.families, &interfaces).await;
         let lan = lan.map_err(|error| local(format!("no network can be used: {error}")))?;
+        let lan = lan.permitted_by(surroundings.permit);
         tell_taken(&lan);
         let (newcomers, waiting) = mpsc::channel(MAX_NEWCOMERS);
         let inner = Arc::new(RegistryState {
@@ -98,6 +102,8 @@ impl Registry {
             tracker: surroundings.tracker,
             interfaces: config.interfaces,
             lan,
+            has_contact,
+            last_contact: AtomicU64::new(steady_ms()),
             entries: RwLock::default(),
             offers: Mutex::default(),
             duplicates: Mutex::default(),
@@ -115,6 +121,9 @@ impl Registry {
         for record in records {
             let energy = inner.take_past_energy(record.mac);
             inner.insert(record, energy);
+        }
+        if !has_contact {
+            return Ok(Self(inner));
         }
         let tracker = &inner.tracker;
         tracker.spawn(PresenceScanner::new(Arc::clone(&inner)).run());
@@ -161,6 +170,18 @@ impl Registry {
         self.0.duplicates().all()
     }
 
+    /// Returns the time for which no adopted plug was heard; `None` without plugs.
+    pub(crate) fn without_contact(&self) -> Option<Duration> {
+        let last = self.0.last_contact.load(Ordering::Relaxed);
+        let time = Duration::from_millis(steady_ms().saturating_sub(last));
+        (!self.0.entries().is_empty()).then_some(time)
+    }
+
+    /// Returns the time after which an adopted plug that is there has been heard, with two probes to spare.
+    pub(crate) fn contact_timeout(&self) -> Duration {
+        self.0.timing().quiet() + CONTACT_MARGIN
+    }
+
     /// Returns the counters since the start.
     pub fn stats(&self) -> RegistryStats {
         let entries = self.0.entries();
@@ -186,6 +207,7 @@ impl Registry {
         cause: Cause,
     ) -> Result<Switched, RequestError> {
         let entry = self.0.known(mac)?;
+        self.0.check_lease()?;
         let record = SwitchRecord::new(&self.0, &entry, cause);
         let outcome = entry
             .handle
@@ -205,6 +227,7 @@ impl Registry {
         minutes: Minutes,
     ) -> Result<DelayResponse, RequestError> {
         let entry = self.0.known(mac)?;
+        self.0.check_lease()?;
         let outcome = entry.handle.delay(relay, minutes, COMMAND_TIMEOUT).await;
         outcome.map_err(|error| RequestError::from(&error))?;
         let delay = SignedDuration::from_mins(i64::from(minutes.count()));
@@ -330,6 +353,9 @@ impl RegistryState {
             entry: Arc::clone(&entry),
         });
         let (task, cancel) = (task.observed_by(observer), entry.cancel.clone());
+        if !self.has_contact {
+            return entry.view();
+        }
         self.tracker.spawn(async move {
             // A command that is under way then has failed.
             cancel.run_until_cancelled(task.run()).await;

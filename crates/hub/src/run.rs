@@ -3,51 +3,35 @@
 //! Errors of the state directory, database and address occur here, before the hub is announced. On stopping, the tasks that produce
 //! events end first, then their readings are written, then the database is closed.
 
+mod role;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use api::{DatabaseDamage, ErrorChain, ErrorKind, LogEntry, LogKind, RequestError, Scope};
+use api::{DatabaseDamage, ErrorChain, ErrorKind, RequestError, Scope};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::auth::{self, AccessControl, Credential};
-use crate::bridges::HueBridges;
+use crate::assemble::unreadable;
+use crate::auth::{self, Credential};
 use crate::config::Config;
-use crate::event::EventBus;
+use crate::context::{RunContext, TaskGroup};
 use crate::guest::Guest;
-use crate::hub::{Hub, Parts};
-use crate::log::EventLog;
+use crate::lease::{LeaseTask, Standing};
 use crate::recorder::Recorder;
-use crate::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
-use crate::repository::Repository;
+use crate::server;
 use crate::state_lock::StateLock;
-use crate::store::{OpenedStore, Postgres, Retention, Sample, Sqlite, Store, StoreError};
-use crate::{automation, http, server};
+use crate::store::{OpenedStore, Postgres, Retention, Sqlite, Store, StoreError};
+use role::{Role, RoleRouter, STOP_TIMEOUT, WRITE_TIMEOUT, WRITERS};
+
+pub use crate::context::HubReady;
 
 /// Capacity of the queue between the plug tasks and the recorder, in readings; the recorder keeps many more while the disk is slow.
 const SAMPLE_QUEUE_LENGTH: usize = 16_384;
-/// Time limit for stopping the tasks that serve requests and contact plugs; with [`WRITE_TIMEOUT`] less than the five seconds that
-/// a stop may take.
-const STOP_TIMEOUT: Duration = Duration::from_millis(2_000);
-/// Time limit for stopping the tasks that write history.
-const WRITE_TIMEOUT: Duration = Duration::from_millis(2_500);
-
-/// A running hub.
-#[derive(Debug, Clone)]
-pub struct HubReady {
-    /// Its address, e.g. `http://127.0.0.1:8480`.
-    pub url: String,
-    /// Link that logs in one browser, once.
-    pub login_url: String,
-}
-
 /// Runs a hub with its guests until it is cancelled. `names` come from the inventory of the command line.
 ///
 /// # Errors
@@ -126,160 +110,126 @@ async fn with_store(
     on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
-    let log = EventLog::load(store.clone()).await;
-    let log = log.map_err(|error| unreadable(&error))?;
-    let bus = EventBus::with_log(log.clone());
     auth::replace_lost_password(&*store, listening.address, &config.web).await?;
-    let auth = AccessControl::load(
-        store.clone(),
-        &config,
-        listening.address,
-        guests.clone(),
-        bus.clone(),
-    )
-    .await?;
-    let work = TaskGroup::new();
+    let certificate = fingerprint(&config).await?;
+    let url = reachable_url(&*store, listening.address, certificate.is_some()).await?;
+    let joined = LeaseTask::join(&store, &config.state, url, certificate).await;
+    let (lease, keeping) = joined.map_err(|error| unreadable(&error))?;
     let writing = TaskGroup::new();
     let (samples, waiting) = mpsc::channel(SAMPLE_QUEUE_LENGTH);
-    writing
-        .tracker
-        .spawn(log.clone().run(writing.cancel.clone()));
-    bus.log(LogEntry::new(plugs::now(), LogKind::Hub, "the hub started"));
-    work.tracker.spawn(report_damage(
-        store.clone(),
-        bus.clone(),
-        work.cancel.clone(),
-    ));
     let recorder = Recorder::start(
         store.clone(),
         waiting,
         writing.cancel.clone(),
         &writing.tracker,
     );
-    let parts = (bus.clone(), log, recorder);
-    let started = assemble(config, names, store, samples, parts, guests, &work).await;
-    let result = match started {
-        Ok(hub) => serve(hub, auth, listening, &work, on_ready, shutdown).await,
-        Err(error) => Err(error),
+    let sharing = TaskGroup::new();
+    if let Some(keeping) = keeping {
+        sharing.tracker.spawn(keeping.run(sharing.cancel.clone()));
+    }
+    let context = RunContext {
+        address: listening.address,
+        config,
+        names,
+        store,
+        guests,
+        recorder,
+        samples,
+        lease,
     };
-    work.end(STOP_TIMEOUT, "the tasks that serve and keep contact")
-        .await;
-    bus.log(LogEntry::new(plugs::now(), LogKind::Hub, "the hub ended"));
-    writing
-        .end(WRITE_TIMEOUT, "the tasks that write history")
-        .await;
+    let result = run_roles(&context, listening, &writing, on_ready, shutdown).await;
+    // What the hub has written last is under its lease.
+    sharing.end(STOP_TIMEOUT, "the tasks of the lease").await;
     result
 }
 
-/// Logs damage of the database as it is found.
-async fn report_damage(store: Arc<dyn Store>, bus: EventBus, cancel: CancellationToken) {
-    while let Some(damage) = cancel.run_until_cancelled(store.next_damage()).await {
-        bus.problem("database", None, false, damage.sentence());
-    }
-}
-
-/// Serves requests until the hub stops.
-async fn serve(
-    hub: Hub,
-    auth: AccessControl,
+/// Acts and waits by turns, as the lease has it, until the hub ends.
+async fn run_roles(
+    context: &RunContext,
     listening: HttpListener<'_>,
-    work: &TaskGroup,
+    writing: &TaskGroup,
     on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
-    let url = auth.url().to_owned();
-    let login_url = auth.login_url()?;
-    let address = auth::own_address(listening.address);
-    listening.lock.announce(&url, address);
-    work.tracker.spawn(automation::run(hub.clone()));
-    work.tracker.spawn(auth.clone().run(work.cancel.clone()));
-    if let Some(config) = hub.config().backup.clone() {
-        let (backups, store) = (hub.backups().clone(), hub.store().clone());
-        let (bus, cancel) = (hub.bus().clone(), work.cancel.clone());
-        work.tracker.spawn(backups.run(store, config, bus, cancel));
+    let lease = &context.lease;
+    let serving = TaskGroup::new();
+    let router = RoleRouter::default();
+    let mut first = Some((listening, on_ready));
+    let mut changes = lease.changes();
+    loop {
+        let Standing { role, number, .. } = lease.standing();
+        let running = match Role::begin(context, role, number, first.is_some()).await {
+            Ok(running) => running,
+            Err(error) if first.is_some() => {
+                writing.end(WRITE_TIMEOUT, WRITERS).await;
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::error!(error = error.message(), "this hub cannot begin to act");
+                lease.resign();
+                continue;
+            }
+        };
+        router.set(Some(running.router.clone()));
+        if let Some((listening, on_ready)) = first.take() {
+            let ready = running.ready.clone();
+            let own_address = auth::own_address(listening.address);
+            listening.lock.announce(&ready.url, own_address);
+            serving.tracker.spawn(server::serve(
+                listening.listener,
+                router.clone().into_router(),
+                listening.tls,
+                serving.cancel.clone(),
+            ));
+            tracing::info!("serving at {}", ready.url);
+            on_ready(ready);
+        }
+        let is_over = tokio::select! {
+            () = shutdown.cancelled() => true,
+            _ = changes.wait_for(|standing| (standing.role, standing.number) != (role, number)) => false,
+        };
+        if is_over {
+            tracing::info!("ending");
+            serving.cancel.cancel();
+            tokio::join!(
+                serving.end(STOP_TIMEOUT, "the tasks that serve"),
+                running.end(Some(writing))
+            );
+            return Ok(());
+        }
+        // Until the other role serves, nothing does.
+        router.set(None);
+        running.end(None).await;
     }
-    let mut router = http::router(hub.clone());
-    for guest in hub.guests() {
-        router = router.merge(guest.router(&hub));
-        let cancel = work.cancel.clone();
-        work.tracker
-            .spawn(Arc::clone(guest).run(hub.clone(), cancel));
-    }
-    let router = auth::protect(router, auth);
-    let serving = server::serve(
-        listening.listener,
-        router,
-        listening.tls,
-        work.cancel.clone(),
-    );
-    work.tracker.spawn(serving);
-    tracing::info!("serving at {url}");
-    on_ready(HubReady { url, login_url });
-    shutdown.cancelled().await;
-    tracing::info!("ending");
-    Ok(())
 }
 
-async fn assemble(
-    config: Config,
-    names: HashMap<Mac, String>,
-    store: Arc<dyn Store>,
-    samples: mpsc::Sender<Sample>,
-    (bus, log, recorder): (EventBus, EventLog, Recorder),
-    guests: Vec<Arc<dyn Guest>>,
-    work: &TaskGroup,
-) -> Result<Hub, RequestError> {
-    let records = store.plugs().await.map_err(|error| unreadable(&error))?;
-    let energy = store.energy().await.map_err(|error| unreadable(&error))?;
-    let groups = load(&store).await?;
-    let schedules = load(&store).await?;
-    let rules = load(&store).await?;
-    let tariffs = load(&store).await?;
-    let problems = recorder
-        .clone()
-        .publish_problems(bus.clone(), work.cancel.clone());
-    work.tracker.spawn(problems);
-    let (cancel, tracker) = (work.cancel.clone(), work.tracker.clone());
-    let bridges = HueBridges::new(&config, bus.clone(), cancel, tracker);
-    let registry_config = RegistryConfig {
-        interfaces: Interfaces::Named(config.interfaces.clone()),
-        families: plugs::families::all(),
-        adopt: config.adopt,
-        adopts_named: true,
-        metering: config.metering,
-        scan: config.scan,
-        names,
-    };
-    let surroundings = RegistryContext {
-        bus: bus.clone(),
-        samples,
-        store: store.clone(),
-        settings: store.clone(),
-        cancel: work.cancel.clone(),
-        tracker: work.tracker.clone(),
-    };
-    let registry = Registry::start(registry_config, records, energy, surroundings).await?;
-    registry.learn_words(&config.state);
-    Ok(Hub::new(Parts {
-        config,
-        store,
-        bus,
-        log,
-        registry,
-        recorder,
-        groups,
-        schedules,
-        rules,
-        tariffs,
-        bridges,
-        guests,
-        cancel: work.cancel.clone(),
-    }))
+/// Returns the URL at which other machines reach a listener: at its own address, or the one from which the database sees this machine.
+async fn reachable_url(
+    store: &dyn Store,
+    mut listening: SocketAddr,
+    is_tls: bool,
+) -> Result<String, RequestError> {
+    if let Some(shared) = store.shared()
+        && listening.ip().is_unspecified()
+    {
+        let seen = shared.own_address().await;
+        match seen.map_err(|error| unreadable(&error))? {
+            Some(seen) => listening.set_ip(seen.to_canonical()),
+            None => listening = auth::own_address(listening),
+        }
+    }
+    let scheme = if is_tls { "https" } else { "http" };
+    Ok(format!("{scheme}://{listening}"))
 }
 
-async fn load<T: api::Document>(store: &Arc<dyn Store>) -> Result<Repository<T>, RequestError> {
-    let shelf = Repository::load(store.clone()).await;
-    shelf.map_err(|error| unreadable(&error))
+/// Returns the SHA-256 of the certificate that the hub serves, in hex.
+async fn fingerprint(config: &Config) -> Result<Option<String>, RequestError> {
+    let Some(files) = config.tls.clone() else {
+        return Ok(None);
+    };
+    let reading = tokio::task::spawn_blocking(move || server::fingerprint(&files));
+    let ended = |_| RequestError::unavailable("the hub is about to end");
+    reading.await.map_err(ended)?.map(Some)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RequestError> {
@@ -364,34 +314,4 @@ fn cannot_open(config: &Config, error: &StoreError) -> RequestError {
         }
     };
     RequestError::unavailable(ErrorChain(error).to_string()).hint(hint)
-}
-
-/// Returns an error with the whole chain of causes, which is safe because it is not sent over the network here.
-fn unreadable(error: &StoreError) -> RequestError {
-    RequestError::unavailable(ErrorChain(error).to_string())
-}
-
-/// Tasks that end together.
-#[derive(Debug)]
-struct TaskGroup {
-    cancel: CancellationToken,
-    tracker: TaskTracker,
-}
-
-impl TaskGroup {
-    fn new() -> Self {
-        Self {
-            cancel: CancellationToken::new(),
-            tracker: TaskTracker::new(),
-        }
-    }
-
-    async fn end(&self, limit: Duration, name: &str) {
-        self.cancel.cancel();
-        self.tracker.close();
-        if timeout(limit, self.tracker.wait()).await.is_err() {
-            let left = self.tracker.len();
-            tracing::error!("{name} did not end within {limit:?}; {left} of them are aborted");
-        }
-    }
 }

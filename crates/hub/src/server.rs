@@ -37,6 +37,7 @@ pub use self::event_stream::end_when_cancelled;
 pub use self::limits::Limits;
 pub(crate) use self::proven::ProvenAddresses;
 pub use self::tls::acceptor;
+pub(crate) use self::tls::{digest, fingerprint};
 
 /// The two ends of the connection of a request; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

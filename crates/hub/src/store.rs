@@ -12,6 +12,7 @@ mod query_error;
 mod records;
 mod rows;
 mod scale;
+mod shared;
 mod spread;
 mod sqlite;
 mod steps;
@@ -34,6 +35,9 @@ use serde_json::Value;
 pub use backup::Backup;
 pub use copy::{CopiedStore, CopyError, copy};
 pub use postgres::{Postgres, PostgresConfig, PostgresUrl};
+pub use shared::{
+    Claim, ClaimKind, Claimed, Heartbeat, HubRecord, LeaseRecord, SharedStore, SiteState,
+};
 pub use spread::QUARTER;
 pub use sqlite::{OpenedStore, Sqlite, restore};
 
@@ -468,6 +472,11 @@ pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogSt
 
     /// Begins a whole and consistent copy, while everything goes on.
     async fn backup(&self) -> Result<Backup, StoreError>;
+
+    /// Returns what hubs that share the database need; `None` for a database of one hub.
+    fn shared(&self) -> Option<&dyn SharedStore> {
+        None
+    }
 
     /// Closes the database after writing everything into it. Later calls fail.
     async fn close(&self) {}

@@ -13,6 +13,7 @@ mod inbound;
 mod labels;
 mod listen;
 mod network;
+mod permit;
 mod presence;
 mod reports;
 mod switching;
@@ -36,6 +37,7 @@ pub use crate::discovery::{DiscoverEvent, DiscoverySummary};
 pub use discover::DiscoverOptions;
 pub use error::ContactError;
 pub use handle::{PlugHandle, PlugObserver, PlugTarget, SwitchObserver};
+pub use permit::CommandPermit;
 pub use reports::PresenceReports;
 pub use task::PlugTask;
 
@@ -65,6 +67,8 @@ pub struct Lan {
     networks: Arc<RwLock<Networks>>,
     /// Discovery words of modules whose word was changed.
     words: Arc<RwLock<Arc<[DiscoveryWord]>>>,
+    /// Asked before each command; without one everything is permitted.
+    permit: Option<Arc<dyn CommandPermit>>,
 }
 
 type Networks = Arc<[Arc<LanNetwork>]>;
@@ -108,6 +112,7 @@ impl Lan {
                 families,
                 networks: Arc::new(RwLock::new(networks.into())),
                 words: Arc::default(),
+                permit: None,
             }),
         }
     }
@@ -160,6 +165,18 @@ impl Lan {
             }
         };
         Self::open(&[interface]).await
+    }
+
+    /// Lets plugs be commanded only while a permit is valid.
+    #[must_use]
+    pub fn permitted_by(mut self, permit: Arc<dyn CommandPermit>) -> Self {
+        self.permit = Some(permit);
+        self
+    }
+
+    /// Returns `true` if plugs may be commanded at this moment.
+    pub fn may_command(&self) -> bool {
+        self.permit.as_ref().is_none_or(|permit| permit.is_valid())
     }
 
     /// Returns the families whose members are searched for.

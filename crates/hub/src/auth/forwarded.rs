@@ -22,17 +22,17 @@ pub(super) struct IsSecure(pub(super) bool);
 pub(super) struct IngressUser;
 
 /// Replaces address, host, scheme and path of a request by those that the browser used. `is_tls` is true if the hub does TLS.
-pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
+pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool, is_from_hub: bool) {
     let peer = request.extensions().get::<PeerAddresses>().copied();
     let proxy = peer.filter(|peer| {
-        config
-            .trusted_proxies
-            .contains(&peer.remote.ip().to_canonical())
+        let address = peer.remote.ip().to_canonical();
+        is_from_hub || config.trusted_proxies.contains(&address)
     });
     if proxy.is_none() && names_a_proxy(request.headers()) {
         request.extensions_mut().insert(ThroughProxy);
     }
-    let mut is_secure = is_tls;
+    // The connection between two hubs is not that of the browser.
+    let mut is_secure = is_tls && !is_from_hub;
     let mut prefix = config.base_path.clone();
     if let Some(mut peer) = proxy {
         let headers = request.headers();

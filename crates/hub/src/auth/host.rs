@@ -11,6 +11,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Request, header};
 
 use super::forwarded::IngressUser;
+use super::passed_on::PassedOn;
 
 /// Returns the address at which programs of this machine reach a listener.
 pub(crate) fn own_address(mut listening: SocketAddr) -> SocketAddr {
@@ -68,7 +69,10 @@ impl AllowedHosts {
     ) -> Result<Authority, RequestError> {
         let authority = called(request)?;
         // The hub cannot know the names of the proxy, and a page under a foreign one has no login there.
-        if request.extensions().get::<IngressUser>().is_some() {
+        // The names of a standby are checked by it.
+        if request.extensions().get::<IngressUser>().is_some()
+            || request.extensions().get::<PassedOn>().is_some()
+        {
             return Ok(authority);
         }
         let is_own = match host(authority.as_str()) {

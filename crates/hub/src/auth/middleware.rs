@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::ClientConnection;
 use super::forwarded::{self, IngressUser, IsSecure};
 use super::pages::{self, cookies};
+use super::passed_on::PassedOn;
 use super::prefix::PathPrefix;
 use super::secret::CredentialDigest;
 use super::sessions::{Login, LoginOrigin};
@@ -256,7 +257,12 @@ impl AskedPage {
 
 impl AccessControl {
     fn check(&self, request: &mut Request) -> Access {
-        forwarded::unwrap(request, &self.0.web, self.0.is_tls);
+        let passed_on = PassedOn::of(request.headers(), &self.0.lease);
+        let is_from_hub = passed_on.is_some();
+        if let Some(passed_on) = passed_on {
+            request.extensions_mut().insert(passed_on);
+        }
+        forwarded::unwrap(request, &self.0.web, self.0.is_tls, is_from_hub);
         if let Err(error) = self.check_host(request) {
             return Access::Denied(Problem::from(error).into_response());
         }
@@ -310,7 +316,9 @@ impl AccessControl {
         let (login, session, cause, ended) = match (tokens.next(), tokens.next()) {
             (None, _) => {
                 let session = self.session(headers);
-                session.or_else(|| self.ingress_user(request))?
+                session
+                    .or_else(|| self.ingress_user(request))
+                    .or_else(|| self.admin_of_standby(request))?
             }
             (Some(token), None) => self.token(token)?,
             (Some(_), Some(_)) => return None,
@@ -350,6 +358,18 @@ impl AccessControl {
         };
         // It ends with the proxy's own login, and that with the connection.
         Some((login, None, Cause::Page, CancellationToken::new()))
+    }
+
+    /// Returns the login of a request whose admin token a standby has recognised as its own.
+    fn admin_of_standby(&self, request: &Request) -> Option<FoundLogin> {
+        let passed_on = request.extensions().get::<PassedOn>()?;
+        let origin = LoginOrigin::Token(self.state().tokens.admin()?.clone());
+        let scope = Scope::Admin;
+        let cause = Cause::Token(super::tokens::ADMIN_NAME.to_owned());
+        let login = Login { origin, scope };
+        passed_on
+            .is_admin()
+            .then(|| (login, None, cause, CancellationToken::new()))
     }
 
     /// Returns the session that one of the cookies names.

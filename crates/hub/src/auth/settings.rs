@@ -10,3 +10,8 @@ pub(super) const SESSIONS: &str = "trust.sessions";
 pub(super) const TOKENS: &str = "trust.tokens";
 /// Tokens that could not be read.
 pub(super) const UNREADABLE_TOKENS: &str = "trust.tokens.unreadable";
+
+/// Returns the key of the link that a hub has printed, where several hubs share the settings.
+pub(super) fn link(hub: &str) -> String {
+    format!("trust.link.{hub}")
+}

@@ -128,9 +128,22 @@ impl Tokens {
         Ok(self.push(info, digest))
     }
 
-    /// Sets the digest of the admin token. Returns true if it is a new one.
-    pub(super) fn set_admin(&mut self, digest: CredentialDigest, now: Timestamp) -> bool {
-        let admin = self.0.iter().position(|token| token.info.admin);
+    /// Sets the digest of the admin token of this hub; each hub that shares the database has one. Returns true if it is a new one.
+    pub(super) fn set_admin(
+        &mut self,
+        digest: CredentialDigest,
+        hub: &str,
+        now: Timestamp,
+    ) -> bool {
+        let name = match hub {
+            "" => ADMIN_NAME.to_owned(),
+            hub => format!("{ADMIN_NAME} {hub}"),
+        };
+        let is_own = |token: &AuthToken| {
+            let is_same = token.digest == digest || token.info.name == name;
+            token.info.admin && (hub.is_empty() || is_same)
+        };
+        let admin = self.0.iter().position(is_own);
         if let Some(place) = admin {
             if self
                 .0
@@ -143,10 +156,16 @@ impl Tokens {
         }
         let info = TokenInfo {
             admin: true,
-            ..self.info(ADMIN_NAME, now)
+            ..self.info(&name, now)
         };
         self.push(info, digest);
         true
+    }
+
+    /// Returns the id of an admin token.
+    pub(super) fn admin(&self) -> Option<&Id> {
+        let admin = self.0.iter().find(|token| token.info.admin)?;
+        Some(&admin.info.id)
     }
 
     /// Returns the token with this id.
@@ -289,7 +308,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_their_number_is_bounded() {
         let mut tokens = Tokens::default();
-        assert!(tokens.set_admin(digest(0), NOW));
+        assert!(tokens.set_admin(digest(0), "", NOW));
         for name in ["admin", "ADMIN"] {
             let error = add(&mut tokens, name, 1).unwrap_err();
             assert_eq!(error.kind(), api::ErrorKind::Conflict);
@@ -304,10 +323,10 @@ mod tests {
     #[test]
     fn a_new_admin_token_takes_the_place_of_the_old() {
         let mut tokens = Tokens::default();
-        assert!(tokens.set_admin(digest(0), NOW));
-        assert!(!tokens.set_admin(digest(0), NOW));
+        assert!(tokens.set_admin(digest(0), "", NOW));
+        assert!(!tokens.set_admin(digest(0), "", NOW));
         let (_, _, _, ended) = tokens.used(&digest(0), NOW).unwrap();
-        assert!(tokens.set_admin(digest(1), NOW));
+        assert!(tokens.set_admin(digest(1), "", NOW));
         assert!(ended.is_cancelled());
         assert!(tokens.used(&digest(0), NOW).is_none());
         assert_eq!(tokens.list().len(), 1);

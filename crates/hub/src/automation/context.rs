@@ -15,6 +15,7 @@ use super::clocks::ClockReading;
 use crate::event::EventBus;
 use crate::repository::Repository;
 use crate::schedule::Clock;
+use crate::store::{Claim, Claimed};
 
 /// The hub as automation uses it; a trait, so that tests run in virtual time.
 pub(super) trait AutomationContext: Clone + Send + Sync + 'static {
@@ -42,6 +43,10 @@ pub(super) trait AutomationContext: Clone + Send + Sync + 'static {
     fn moved_by(&self, plug: Mac) -> Option<Cause>;
     /// Returns the plugs of a target.
     fn members(&self, target: &SwitchTarget) -> Result<Vec<Mac>, RequestError>;
+    /// Claims an act, so that of several hubs only one does it, and that once.
+    fn claim(&self, _claim: Claim) -> impl Future<Output = Result<Claimed, RequestError>> + Send {
+        async { Ok(Claimed::New) }
+    }
     /// Switches a plug.
     fn switch(
         &self,

@@ -17,6 +17,7 @@ use crate::event::EventBus;
 use crate::hub::Hub;
 use crate::repository::Repository;
 use crate::schedule::Clock;
+use crate::store::{Claim, Claimed};
 
 impl AutomationContext for Hub {
     fn time(&self) -> ClockReading {
@@ -65,6 +66,10 @@ impl AutomationContext for Hub {
 
     fn members(&self, target: &SwitchTarget) -> Result<Vec<Mac>, RequestError> {
         self.members(target)
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Claimed, RequestError> {
+        self.lease().claim(&**self.store(), &claim).await
     }
 
     async fn switch(

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use api::{
-    Cause, Collection, Event, Id, LastRun, MeterEvent, Metering, PlugView, Rule, Stored,
-    to_millisecond,
+    Cause, Collection, Event, Id, LastRun, MeterEvent, Metering, PlugView, RequestError, Rule,
+    Stored, to_millisecond,
 };
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +22,7 @@ use super::context::AutomationContext;
 use super::executor::{ExecuteError, Executor};
 use super::run_state::RunState;
 use crate::rule::{Order, Power, RuleState};
+use crate::store::{Claim, ClaimKind, Claimed};
 use active::{ActiveRule, PlugStatus, PowerReading};
 
 /// Metering intervals without a reading after which a plug's power is unknown.
@@ -320,7 +321,22 @@ impl<S: AutomationContext> RuleRunner<S> {
                 name,
                 why: order.why.clone(),
             };
-            let (_, result) = executor.switch(plug, order.to.into(), cause).await;
+            let claim = Claim {
+                kind: ClaimKind::Rule,
+                id: id.clone(),
+                due: now,
+                resumes: false,
+            };
+            let result = match executor.context.claim(claim).await {
+                Ok(Claimed::New | Claimed::Resumed) => {
+                    executor.switch(plug, order.to.into(), cause).await.1
+                }
+                Ok(Claimed::Taken) => {
+                    let message = "this hub is no longer the active one of its site";
+                    Err(ExecuteError::Failed(RequestError::unavailable(message)))
+                }
+                Err(error) => Err(ExecuteError::Failed(error)),
+            };
             RuleOutcome {
                 id,
                 revision,

@@ -34,6 +34,8 @@ struct ActiveSchedule {
     dealt_with: Timestamp,
     next: Option<Timestamp>,
     is_firing: bool,
+    /// Due time of a run that may not have ended when the hub did.
+    resumed: Option<Timestamp>,
 }
 
 /// All schedules in operation.
@@ -123,10 +125,10 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             // The clock was ahead when this was written, or is behind now.
             since.min(now)
         };
-        if let Some(due) = memory.firing.take_if(|_| !is_firing)
-            && stored.body.action != RelayCommand::Toggle
-        {
-            // The hub ended during the run. On and off can be repeated, toggle cannot.
+        let mut resumed = memory.firing.take_if(|_| !is_firing);
+        // The hub ended during the run. On and off can be repeated, toggle cannot.
+        resumed.take_if(|_| stored.body.action == RelayCommand::Toggle);
+        if let Some(due) = resumed {
             memory.fired.take_back(due);
             dealt_with = dealt_with.min(just_before(due));
         }
@@ -136,6 +138,7 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             dealt_with,
             next: None,
             is_firing,
+            resumed,
         };
         self.active.insert(id.clone(), active);
         self.remember(&id);
@@ -212,6 +215,7 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             id: id.clone(),
             schedule: active.stored.body.clone(),
             due,
+            is_resumed: active.resumed.take() == Some(due),
             is_late: now.duration_since(due) > ON_TIME_TOLERANCE,
         };
         self.remember(id);
@@ -226,7 +230,9 @@ impl<S: AutomationContext> ScheduleRunner<S> {
         };
         active.is_firing = false;
         active.record.memory.firing = None;
-        active.record.acted(fired.last);
+        if let Some(last) = fired.last {
+            active.record.acted(last);
+        }
         if let Some(why) = fired.halt {
             let name = &active.stored.body.name;
             tracing::error!(id = %fired.id, "the schedule \u{2018}{name}\u{2019} is stopped: {why}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use api::DatabaseDamage;
+use api::{DatabaseDamage, HubEntry, HubLease, HubRole};
 use axum::Json;
 use axum::extract::State;
 use hiflying::Mac;
@@ -49,6 +49,13 @@ struct HubInfo {
     /// The scheduled backups; null without any.
     #[schema(required)]
     backup: Option<BackupInfo>,
+    /// The role of this hub among those that share its database; `active` without others.
+    role: HubRole,
+    /// The lease of the active hub; null for a database of its own.
+    #[schema(required)]
+    lease: Option<HubLease>,
+    /// The hubs that share the database and were seen within 30 days, this one included; empty for a database of its own.
+    hubs: Vec<HubEntry>,
     /// State of what the hub connects to, by name, e.g. `mqtt`.
     #[serde(flatten)]
     guests: BTreeMap<&'static str, Value>,
@@ -158,6 +165,9 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
         database,
         damage: hub.store().damage(),
         backup,
+        role: hub.lease().role(),
+        lease: hub.lease().shown(),
+        hubs: hub.lease().hubs(),
         guests: hub
             .guests()
             .iter()

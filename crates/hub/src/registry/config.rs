@@ -7,6 +7,7 @@ use api::Period;
 use hiflying::Mac;
 use hiflying::net::{Interface, InterfaceError};
 use plugs::Families;
+use plugs::net::CommandPermit;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,14 +42,24 @@ pub enum Interfaces {
     /// On the interfaces with these names or addresses, as they come, go and change; without any, on all that are up and not
     /// loopback.
     Named(Vec<String>),
+    /// None: plugs are shown as they are stored, and not contacted.
+    None,
+}
+
+impl RegistryConfig {
+    /// Returns `true` if the hub has contact to plugs; one on standby only shows what is stored of them.
+    pub(super) fn has_contact(&self) -> bool {
+        !matches!(&self.interfaces, Interfaces::None)
+    }
 }
 
 impl Interfaces {
     /// Returns those that exist at present.
-    pub(super) fn now(&self) -> Result<Vec<Interface>, InterfaceError> {
+    pub(crate) fn now(&self) -> Result<Vec<Interface>, InterfaceError> {
         match self {
             Self::Fixed(interfaces) => Ok(interfaces.clone()),
             Self::Named(names) => hiflying::net::select(names),
+            Self::None => Ok(Vec::new()),
         }
     }
 }
@@ -64,6 +75,8 @@ pub struct RegistryContext {
     pub store: Arc<dyn PlugStore>,
     /// The store of settings, for the timers of plugs.
     pub settings: Arc<dyn SettingStore>,
+    /// The permission without which no plug is commanded.
+    pub permit: Arc<dyn CommandPermit>,
     /// The token that ends all tasks.
     pub cancel: CancellationToken,
     /// The tracker of all tasks, which completes when they have ended.

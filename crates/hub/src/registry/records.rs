@@ -81,6 +81,7 @@ pub(super) struct ConnectionRecord {
 
 impl PlugObserver for ConnectionRecord {
     fn replied(&self) {
+        self.inner.note_contact();
         self.entry.answered(now(), self.inner.timing());
     }
 

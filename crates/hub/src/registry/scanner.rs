@@ -114,6 +114,7 @@ impl PresenceScanner {
         }
         match self.inner.entry(plug.mac) {
             Some(entry) => {
+                self.inner.note_contact();
                 self.watch_for_duplicates(&plug);
                 if entry.sighted(now(), &plug, self.inner.timing()) {
                     self.inner.unsaved.notify_one();

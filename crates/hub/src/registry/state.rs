@@ -46,6 +46,10 @@ pub(super) struct RegistryState {
     pub(super) tracker: TaskTracker,
     pub(super) interfaces: Interfaces,
     pub(super) lan: Lan,
+    /// False on a standby: no task runs.
+    pub(super) has_contact: bool,
+    /// The last time at which an adopted plug was heard, by [`plugs::steady_time`] in milliseconds; at first the start.
+    pub(super) last_contact: AtomicU64,
     pub(super) entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
     pub(super) offers: Mutex<Candidates>,
     pub(super) duplicates: Mutex<Duplicates>,
@@ -70,6 +74,11 @@ pub(super) struct RegistryState {
 /// Returns the time by the clock of the runtime, which tests can set.
 pub(super) fn now() -> std::time::Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// Returns the time since the machine started, in milliseconds.
+pub(super) fn steady_ms() -> u64 {
+    u64::try_from(plugs::steady_time().as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn tell_taken(lan: &Lan) {
@@ -168,6 +177,20 @@ impl RegistryState {
 
     pub(super) fn remember_energy(&self, mac: Mac, energy: EnergyState) {
         self.past_energy().insert(mac, energy);
+    }
+
+    /// Records that an adopted plug was heard.
+    pub(super) fn note_contact(&self) {
+        self.last_contact.store(steady_ms(), Ordering::Relaxed);
+    }
+
+    /// Checks that plugs may be commanded from here.
+    pub(super) fn check_lease(&self) -> Result<(), RequestError> {
+        if self.lan.may_command() {
+            return Ok(());
+        }
+        let message = "this hub is no longer the active one of its site";
+        Err(RequestError::unavailable(message).hint("try again in a moment"))
     }
 
     /// Sends a sample to the history, without ever blocking a plug.

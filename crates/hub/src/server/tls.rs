@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::TlsFiles;
@@ -35,6 +36,23 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, RequestError> {
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Returns the SHA-256 of the certificate that a hub with these files presents, in hex.
+///
+/// # Errors
+///
+/// As [`acceptor`].
+pub(crate) fn fingerprint(files: &TlsFiles) -> Result<String, RequestError> {
+    let chain = certificates(&files.certificate)?;
+    let own = chain.first().expect("a chain that was read is not empty");
+    Ok(digest(own))
+}
+
+/// Returns the SHA-256 of a certificate in hex.
+pub(crate) fn digest(certificate: &CertificateDer<'_>) -> String {
+    let digest = Sha256::digest(certificate);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, RequestError> {

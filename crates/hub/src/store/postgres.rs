@@ -4,7 +4,7 @@
 //! * [`open`]: examines the database and brings its schema up to date.
 //! * [`records`]: plugs, documents, settings; [`transfer`]: history that moves from one plug to another.
 //! * [`append`], [`history`], [`retention`]: readings and the sums made of them; [`months`]: the partitions that they are in.
-//! * [`log`]: the log of past events.
+//! * [`log`]: the log of past events. [`shared`]: the hubs that share the database.
 //!
 //! Nothing waits for the server without a bound: where it does not reply in time, the connections are given up, see
 //! [`Postgres::run`].
@@ -17,6 +17,7 @@ mod months;
 mod open;
 mod records;
 mod retention;
+mod shared;
 mod transfer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
@@ -24,13 +25,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hiflying::Mac;
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::timeout;
 
 use super::query_error::{QueryError, READ, WRITTEN};
 use super::records::SETTINGS;
-use super::{Backup, CopiedStore, EnergyState, Retention, Store, StoreError, StoreInfo};
+use super::{
+    Backup, CopiedStore, EnergyState, Retention, SharedStore, Store, StoreError, StoreInfo,
+};
 pub use config::{PostgresConfig, PostgresUrl};
 use months::KnownMonths;
 
@@ -53,6 +56,12 @@ pub struct Postgres {
     retention: Retention,
     /// Replaced as a whole when the server does not reply.
     pool: RwLock<PgPool>,
+    /// The lease whose loss lets writes over that pool fail.
+    fence: Mutex<Option<u64>>,
+    /// For heartbeats, the lease and notifications alone.
+    lease: RwLock<PgPool>,
+    /// The listener for changes, with the schema whose changes it hears.
+    listener: tokio::sync::Mutex<Option<(PgListener, String)>>,
     months: Mutex<KnownMonths>,
     /// The last count of rows and its time; counting reads every page.
     counted: Mutex<Option<(Instant, StoreInfo)>>,
@@ -79,11 +88,15 @@ impl Postgres {
     /// both stay untouched; [`StoreError::Unavailable`] when it cannot be reached or its server refuses.
     pub async fn open(config: PostgresConfig, retention: Retention) -> Result<Self, StoreError> {
         open::migrate(&config).await?;
-        let pool = pool(&config)?;
+        let pool = history_pool(&config, None)?;
+        let lease = shared::lease_pool(&config)?;
         Ok(Self {
             config,
             retention,
             pool: RwLock::new(pool),
+            fence: Mutex::default(),
+            lease: RwLock::new(lease),
+            listener: tokio::sync::Mutex::default(),
             months: Mutex::default(),
             counted: Mutex::default(),
         })
@@ -121,7 +134,8 @@ impl Postgres {
             Err(_) => {
                 let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
                 if !pool.is_closed() {
-                    *pool = self::pool(&self.config)?;
+                    let fence = *self.fence.lock().unwrap_or_else(PoisonError::into_inner);
+                    *pool = history_pool(&self.config, fence)?;
                 }
                 let cause = format!("no reply within {} s", CALL_TIMEOUT.as_secs());
                 Err(open::unavailable(&self.config, operation, cause))
@@ -141,15 +155,31 @@ impl Postgres {
     }
 }
 
+/// Returns the connections for everything but the lease, whose writes fail when the lease with the number is lost.
+fn history_pool(config: &PostgresConfig, fence: Option<u64>) -> Result<PgPool, StoreError> {
+    pool(config, MAX_CONNECTIONS, fence)
+}
+
 /// Returns connections that are opened when they are used.
-fn pool(config: &PostgresConfig) -> Result<PgPool, StoreError> {
+fn pool(
+    config: &PostgresConfig,
+    max_connections: u32,
+    fence: Option<u64>,
+) -> Result<PgPool, StoreError> {
     let options = open::options(config)?;
+    let session = match fence {
+        Some(number) => format!("{SESSION}; SET mains.lease = '{number}'"),
+        None => SESSION.to_owned(),
+    };
     Ok(PgPoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
+        .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
+            let session = session.clone();
             Box::pin(async move {
-                sqlx::raw_sql(SESSION).execute(connection).await?;
+                sqlx::raw_sql(AssertSqlSafe(session))
+                    .execute(connection)
+                    .await?;
                 Ok(())
             })
         })
@@ -178,6 +208,10 @@ impl Store for Postgres {
         Err(StoreError::Unsupported(
             "a PostgreSQL database is backed up with its own tools, e.g. `pg_dump`",
         ))
+    }
+
+    fn shared(&self) -> Option<&dyn SharedStore> {
+        Some(self)
     }
 
     async fn close(&self) {

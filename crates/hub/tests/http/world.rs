@@ -14,6 +14,7 @@ use hiflying::net::Interface;
 use http_body_util::BodyExt;
 use hub::bridges::HueBridges;
 use hub::config::Place;
+use hub::lease::Lease;
 use hub::log::EventLog;
 use hub::recorder::Recorder;
 use hub::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
@@ -125,6 +126,7 @@ impl<S: Store + 'static> House<S> {
             samples,
             store: store.clone(),
             settings: store.clone(),
+            permit: Arc::new(Lease::default()),
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };
@@ -139,6 +141,7 @@ impl<S: Store + 'static> House<S> {
             rules: Repository::load(store.clone()).await.unwrap(),
             tariffs: Repository::load(store.clone()).await.unwrap(),
             registry: registry.unwrap(),
+            lease: Lease::default(),
             cancel: cancel.clone(),
             config,
             store,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::{Cause, Event, Id, Metering, PlugSettings, RelayCommand};
 use hub::bridges::HueBridges;
+use hub::lease::Lease;
 use hub::log::EventLog;
 use hub::recorder::Recorder;
 use hub::store::Store;
@@ -84,6 +85,7 @@ impl Home {
             rules: Repository::load(store.clone()).await.unwrap(),
             tariffs: Repository::load(store.clone()).await.unwrap(),
             store,
+            lease: Lease::default(),
             cancel: house.cancel.clone(),
         });
         Self {

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use emulator::PlugConfig;
 use hiflying::Mac;
 use hiflying::net::Interface;
+use hub::lease::Lease;
 use hub::registry::{Interfaces, RegistryConfig, RegistryContext};
 use hub::store::{
     Backup, DocumentStore, EnergyState, HistoryQuery, HistoryRow, HistorySteps, HistoryStore,
@@ -308,6 +309,7 @@ impl House {
             samples: sender,
             store: Arc::clone(&store) as Arc<dyn PlugStore>,
             settings: Arc::clone(&store) as Arc<dyn SettingStore>,
+            permit: Arc::new(Lease::default()),
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };

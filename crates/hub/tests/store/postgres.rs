@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use api::Period;
+use api::{HubRole, Period};
 use hub::store::{
-    HistoryStore as _, PlugStore as _, Postgres, PostgresConfig, Retention, SettingStore as _,
-    Store as _, StoreError,
+    Claim, ClaimKind, Claimed, Heartbeat, HistoryStore as _, PlugStore as _, Postgres,
+    PostgresConfig, Retention, SettingStore as _, Store as _, StoreError,
 };
 use zeroize::Zeroizing;
 
@@ -59,6 +59,9 @@ async fn a_database_of_something_else_or_of_the_future_is_refused() {
     let future = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
         VALUES (1000, 'future', true, '', 0)";
     server.execute(&newer, future);
+    // A hub that is upgraded later goes on beside a newer one, unless that says that it cannot.
+    open(&config).await.unwrap().close().await;
+    server.execute(&newer, "UPDATE lease SET oldest_schema = 1000");
     let error = open(&config).await.unwrap_err();
     assert!(
         matches!(error, StoreError::Newer { found: 1000, .. }),
@@ -182,4 +185,124 @@ async fn a_server_that_goes_away_is_used_again_when_it_is_back() {
     tokio::time::timeout(Duration::from_secs(10), log)
         .await
         .unwrap();
+}
+
+fn heartbeat(id: &str, held: Option<u64>) -> Heartbeat {
+    Heartbeat {
+        id: id.to_owned(),
+        url: format!("http://{id}"),
+        role: HubRole::Standby,
+        held,
+        reaches: None,
+        certificate: None,
+        summary: serde_json::json!({"plugs": 3}),
+    }
+}
+
+#[tokio::test]
+async fn one_hub_has_the_lease_and_what_it_lost_is_fenced() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let config = server.config(&name);
+    let (first, second) = (open(&config).await.unwrap(), open(&config).await.unwrap());
+    let (a, b) = (first.shared().unwrap(), second.shared().unwrap());
+    let free = a.beat(&heartbeat("a", None)).await.unwrap();
+    assert_eq!((free.lease.holder.clone(), free.seen_before), (None, None));
+    let seen = b.beat(&heartbeat("b", None)).await.unwrap();
+    assert_eq!(seen.hubs.len(), 2);
+    assert_eq!(seen.hubs[0].summary["plugs"], 3);
+    let number = a.take("a", &free.lease, 0).await.unwrap().unwrap();
+    assert_eq!(b.take("b", &seen.lease, 0).await.unwrap(), None);
+    a.fence(Some(number)).unwrap();
+    first.save_plug(&record(1)).await.unwrap();
+    let renewed = a.beat(&heartbeat("a", Some(number))).await.unwrap();
+    assert!(renewed.is_renewed && !renewed.lease.is_over);
+
+    let claim = |resumes| Claim {
+        kind: ClaimKind::Schedule,
+        id: "s-00000001".parse().unwrap(),
+        due: t("2026-11-22T12:00:00Z"),
+        resumes,
+    };
+    assert_eq!(a.claim(number, &claim(false)).await.unwrap(), Claimed::New);
+    assert_eq!(a.claim(number, &claim(true)).await.unwrap(), Claimed::Taken);
+    a.release("a", number).await.unwrap();
+    let seen = b.beat(&heartbeat("b", None)).await.unwrap();
+    let next = b.take("b", &seen.lease, number).await.unwrap().unwrap();
+    assert!(next > number);
+    // The first does not know yet.
+    let error = first.save_plug(&record(2)).await.unwrap_err();
+    assert!(
+        api::ErrorChain(&error)
+            .to_string()
+            .contains("another hub of this site is active")
+    );
+    assert!(
+        !a.beat(&heartbeat("a", Some(number)))
+            .await
+            .unwrap()
+            .is_renewed
+    );
+    assert_eq!(a.claim(number, &claim(true)).await.unwrap(), Claimed::Taken);
+    assert_eq!(b.claim(next, &claim(false)).await.unwrap(), Claimed::Taken);
+    assert_eq!(b.claim(next, &claim(true)).await.unwrap(), Claimed::Resumed);
+    // A batch of readings counts whoever writes it.
+    let at = t("2026-11-22T12:00:00Z").as_millisecond();
+    first.append(&[sample(1, ms(at), 60.0, 0.5)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_somebody_has_edited_is_had_again() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let store = open(&server.config(&name)).await.unwrap();
+    let shared = store.shared().unwrap();
+    let mut highest = 0;
+    for edit in [
+        "DELETE FROM lease",
+        "UPDATE lease SET until = 'infinity', holder = 'x', number = 9223372036854775807",
+        "UPDATE lease SET until = '-infinity', holder = '', number = -5",
+    ] {
+        server.execute(&name, edit);
+        let site = shared.beat(&heartbeat("a", Some(highest))).await.unwrap();
+        assert!(!site.is_renewed, "{edit}");
+        let number = shared
+            .take("a", &site.lease, highest)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(number > highest && number < 1_000, "{edit}: {number}");
+        highest = number;
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_told_to_the_other_hubs() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let config = server.config(&server.database());
+    let (first, second) = (open(&config).await.unwrap(), open(&config).await.unwrap());
+    let heard = async {
+        let shared = second.shared().unwrap();
+        loop {
+            if shared.next_change().await.unwrap() == "plugs" {
+                return;
+            }
+        }
+    };
+    let telling = async {
+        loop {
+            first.save_plug(&record(1)).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        heard = tokio::time::timeout(Duration::from_secs(10), heard) => heard.unwrap(),
+        () = telling => {}
+    }
 }

@@ -17,7 +17,7 @@ const SCRIPT: &str = r#"
 set -eu
 dir=$1 bin=$2 port=$3; shift 3
 start() {
-    "$@" "$bin/postgres" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses=127.0.0.1 -c hba_file="$dir/hba" \
+    "$@" "$bin/postgres" -D "$dir/data" -k "$dir" -p "$port" -c listen_addresses="$LISTEN" -c hba_file="$dir/hba" \
         -c fsync=off -c full_page_writes=off -c max_connections=200 -c autovacuum=off \
         -c ssl=on -c ssl_cert_file="$dir/server.pem" -c ssl_key_file="$dir/server.key" >>"$dir/log" 2>&1 </dev/null &
     server=$!
@@ -32,8 +32,9 @@ while read -r verb; do "$verb" "$@"; echo ready; done
 stop
 "#;
 
-/// Access: to all through the socket in the folder, with a password over TCP.
-const ACCESS: &str = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+/// Access: to all through the socket in the folder, with a password over TCP, and to all in the network of a laboratory.
+const ACCESS: &str = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n\
+    host all all 10.79.0.0/24 trust\n";
 
 /// A server and the shell that minds it.
 pub struct PostgresServer {
@@ -55,6 +56,11 @@ impl PostgresServer {
 
     /// Starts a server.
     pub fn start() -> Result<Self, String> {
+        Self::start_on("127.0.0.1")
+    }
+
+    /// Starts a server that listens on an address.
+    pub fn start_on(address: &str) -> Result<Self, String> {
         let programs = programs()?;
         let folder = tempfile::Builder::new()
             .prefix("mains-postgres-")
@@ -86,6 +92,7 @@ impl PostgresServer {
             command.arg("env");
         }
         let mut shell = command
+            .env("LISTEN", address)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

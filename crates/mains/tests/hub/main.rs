@@ -51,6 +51,8 @@ mod past;
 mod postgres;
 mod screen;
 mod serving;
+mod site;
+mod standby;
 mod through;
 mod tls;
 mod tmux;

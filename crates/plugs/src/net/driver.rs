@@ -202,6 +202,7 @@ impl<'a> ExchangeDriver<'a> {
         while let Some(action) = self.exchange.poll_action() {
             match action {
                 ExchangeAction::Open => self.open().await,
+                ExchangeAction::Send(_) if !self.route.lan.may_command() => self.forbid(),
                 ExchangeAction::Send(bytes) => {
                     self.route.sent.send_replace(true);
                     if let Some(doubtful) = &mut self.doubtful {
@@ -318,8 +319,18 @@ impl<'a> ExchangeDriver<'a> {
         }
     }
 
+    /// Ends the exchange, because plugs may no longer be commanded from here.
+    fn forbid(&mut self) {
+        let error = "another program has taken over the plugs";
+        self.local_error = Some(io::Error::new(io::ErrorKind::PermissionDenied, error));
+        self.doubtful = None;
+        self.closed(NoReplyReason::Closed);
+    }
+
     async fn send_again(&mut self, bytes: &[u8]) {
-        if self.send(bytes).await.is_err() {
+        if !self.route.lan.may_command() {
+            self.forbid();
+        } else if self.send(bytes).await.is_err() {
             self.closed(NoReplyReason::Closed);
         }
     }

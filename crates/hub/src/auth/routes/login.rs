@@ -51,7 +51,11 @@ pub(super) async fn follow_link(
     let next = local_path(next.as_deref().unwrap_or("/"));
     let is_link = token.is_some();
     let now = auth.0.clock.now();
-    let login = token.and_then(|token| auth.state().links.take(&token.digest(), now));
+    let digest = token.map(|token| token.digest());
+    let mut login = digest.and_then(|digest| auth.state().links.take(&digest, now));
+    if let Some(digest) = digest.filter(|_| login.is_none()) {
+        login = auth.take_shared_link(&digest).await;
+    }
     if let Some(login) = login {
         let cookie = auth.begin_session(login, &visit).await?;
         return Ok(([(header::SET_COOKIE, cookie)], visit.prefix.redirect(next)).into_response());

@@ -128,14 +128,15 @@ impl AccessControl {
             let ending = tokens.with_children(&info.id);
             *tokens = tokens.without(&ending);
             if let Some(fresh) = fresh {
-                tokens.set_admin(fresh, plugs::now());
+                tokens.set_admin(fresh, self.0.lease.hub(), plugs::now());
             }
             Ok((old, ending))
         });
         let changed = changed.await;
         if let (Err(_), Some(fresh)) = (&changed, fresh) {
             // The file has the new token already, by which the owner's programs get in.
-            self.state().tokens.set_admin(fresh, plugs::now());
+            let hub = self.0.lease.hub();
+            self.state().tokens.set_admin(fresh, hub, plugs::now());
         }
         let (old, ending) = changed?;
         old.end(&ending);

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::automation::context::AutomationContext;
 use crate::automation::executor::{ExecuteError, Executor};
 use crate::event::EventBus;
+use crate::store::{Claim, ClaimKind, Claimed};
 
 /// Maximum number of plugs switched at once: more would only wait for one another.
 const MAX_PLUGS_AT_ONCE: usize = 256;
@@ -23,6 +24,11 @@ const STATE_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// Time after which a plug has missed the run: a later switch might no longer be intended.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Delay before a run is claimed again while the database cannot be reached.
+const CLAIM_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Time for a plug to be heard by a hub that has just taken over, and the interval of looking.
+const HEARD_TIMEOUT: Duration = Duration::from_secs(10);
+const HEARD_INTERVAL: Duration = Duration::from_millis(100);
 /// Failed plugs named in a message.
 const MAX_PROBLEMS_NAMED: usize = 3;
 
@@ -32,6 +38,8 @@ pub(super) struct ScheduleRun {
     pub(super) id: Id,
     pub(super) schedule: Schedule,
     pub(super) due: Timestamp,
+    /// True if an earlier run of the hub, or another hub, may have begun it.
+    pub(super) is_resumed: bool,
     /// True if it was missed and is caught up with.
     pub(super) is_late: bool,
 }
@@ -40,7 +48,8 @@ pub(super) struct ScheduleRun {
 #[derive(Debug)]
 pub(super) struct ScheduleRunResult {
     pub(super) id: Id,
-    pub(super) last: LastRun,
+    /// `None` if another hub has done it.
+    pub(super) last: Option<LastRun>,
     /// The reason to stop the schedule.
     pub(super) halt: Option<String>,
 }
@@ -54,10 +63,26 @@ impl ScheduleRun {
         let writing = executor.context.schedules().keep_state(&self.id);
         // The state writer tries again if the disk is too slow.
         let _ = timeout(STATE_WRITE_TIMEOUT, writing).await;
+        let claimed = self.claim(&executor.context).await;
+        if claimed == Claimed::Taken {
+            tracing::info!(id = %self.id, due = %self.due, "it was done before, or by another hub");
+            return ScheduleRunResult {
+                id: self.id,
+                last: None,
+                halt: None,
+            };
+        }
         let (plugs, mut problems) = self.plugs(&executor.context);
         let switching = plugs.into_iter().map(|plug| {
             let (executor, firing) = (&executor, &self);
-            async move { (plug, firing.switch(executor, plug).await) }
+            async move {
+                let is_done = claimed == Claimed::Resumed && firing.was_done(executor, plug).await;
+                let switched = match is_done {
+                    true => Ok(()),
+                    false => firing.switch(executor, plug).await,
+                };
+                (plug, switched)
+            }
         });
         let switching = stream::iter(switching).buffer_unordered(MAX_PLUGS_AT_ONCE);
         let mut results: Vec<_> = switching.collect().await;
@@ -84,9 +109,38 @@ impl ScheduleRun {
         self.log(&last, executor.context.bus());
         ScheduleRunResult {
             id: self.id,
-            last,
+            last: Some(last),
             halt,
         }
+    }
+
+    /// Claims the run. A hub with others waits for the database as long as it may act.
+    async fn claim<S: AutomationContext>(&self, context: &S) -> Claimed {
+        loop {
+            let claim = Claim {
+                kind: ClaimKind::Schedule,
+                id: self.id.clone(),
+                due: self.due,
+                resumes: self.is_resumed,
+            };
+            match context.claim(claim).await {
+                Ok(claimed) => return claimed,
+                Err(_) => sleep(CLAIM_RETRY_DELAY).await,
+            }
+        }
+    }
+
+    /// Returns true if a plug is as the schedule wants it, so that the run before has switched it; waits until it is heard.
+    async fn was_done<S: AutomationContext>(&self, executor: &Executor<S>, plug: Mac) -> bool {
+        let end = Instant::now() + HEARD_TIMEOUT;
+        while Instant::now() < end {
+            let view = executor.context.view(plug);
+            if view.is_some_and(|view| view.available) {
+                break;
+            }
+            sleep(HEARD_INTERVAL).await;
+        }
+        Self::is_done(executor, plug, self.schedule.action)
     }
 
     /// Returns each plug once, and the problems of the targets.

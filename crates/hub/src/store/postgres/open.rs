@@ -14,14 +14,21 @@ use crate::store::query_error::{OPENED, QueryError};
 
 /// The schema, step by step.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let sql = include_str!("../../../migrations/postgres/0001_first.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        SqlStr::from_static(sql),
-        false,
-    )])
+    let steps = [
+        (
+            "first",
+            include_str!("../../../migrations/postgres/0001_first.sql"),
+        ),
+        (
+            "shared",
+            include_str!("../../../migrations/postgres/0002_shared.sql"),
+        ),
+    ];
+    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        let sql = SqlStr::from_static(sql);
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations((1..).zip(steps).map(migration).collect())
 });
 
 /// Bound on connecting and on each step of opening.
@@ -57,9 +64,11 @@ pub(super) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, Store
 pub(super) async fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
     let work = async {
         let mut connection = options(config)?.connect().await?;
-        examine(config, &mut connection).await?;
-        let migrated = MIGRATIONS.run(&mut connection).await;
-        migrated.map_err(|error| migration_error(config, error))?;
+        // A newer database that this version may use stays as it is.
+        if examine(config, &mut connection).await? <= newest() {
+            let migrated = MIGRATIONS.run(&mut connection).await;
+            migrated.map_err(|error| migration_error(config, error))?;
+        }
         connection.close().await?;
         Ok(())
     };
@@ -113,11 +122,19 @@ async fn examine(
         return Err(StoreError::Unsupported(FOREIGN).into());
     }
     let sql = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
-    let found: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
-    if found > newest() {
+    let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+    if found > newest() && !is_usable(connection).await? {
         return Err(newer(config, found).into());
     }
     Ok(found)
+}
+
+/// Returns true if a database of a newer version says that this one may go on using it, so that hubs are upgraded one after the
+/// other.
+async fn is_usable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let oldest = sqlx::query_scalar("SELECT oldest_schema FROM lease");
+    let oldest: Option<i64> = oldest.fetch_optional(connection).await?;
+    Ok(oldest.is_some_and(|oldest| oldest <= newest()))
 }
 
 /// Returns the newest version of the schema.

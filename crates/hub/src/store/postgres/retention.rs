@@ -51,7 +51,8 @@ impl Postgres {
             self.remove_before(REMOVE_MINUTES, plug, minutes).await?;
         }
         self.remove_before(REMOVE_LOG, oldest_entry(now), MAX_LOG_ENTRIES)
-            .await
+            .await?;
+        self.tidy_shared().await
     }
 
     /// Executes a statement that removes rows, with two numbers.

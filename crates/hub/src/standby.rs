@@ -1,0 +1,167 @@
+//! A hub on standby: it passes requests on to the active hub of its site, and answers from the database what only reads while the
+//! active hub cannot be reached.
+//!
+//! * [`pass`]: passing on. `follower`: the handle on what the database holds, without contact to plugs.
+
+mod follower;
+mod pass;
+mod problem;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use api::RequestError;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::auth::{PassedOn, PassingGate};
+use crate::context::{HubReady, RunContext};
+use crate::guest::PathAccess;
+use crate::http::problem::Problem;
+use follower::Follower;
+use pass::{PassError, Passer};
+use problem::away;
+
+/// Paths that a standby answers for itself.
+const OWN_PATHS: [&str; 3] = ["/api/v1/hub", "/healthz", "/metrics"];
+
+/// A hub on standby. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct StandbyHub(Arc<StandbyShared>);
+
+#[derive(Debug)]
+struct StandbyShared {
+    context: RunContext,
+    passer: Passer,
+    follower: Mutex<Option<Follower>>,
+    /// True after a change in the database.
+    is_stale: AtomicBool,
+}
+
+impl StandbyHub {
+    /// Makes it; nothing is read yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] for settings that cannot be used.
+    pub(crate) fn new(context: RunContext) -> Result<Self, RequestError> {
+        let gate = PassingGate::new(&context.config, context.address)?;
+        Ok(Self(Arc::new(StandbyShared {
+            passer: Passer::new(context.lease.clone(), gate),
+            context,
+            follower: Mutex::default(),
+            is_stale: AtomicBool::new(false),
+        })))
+    }
+
+    /// Records that the database has changed.
+    pub(crate) fn changed(&self) {
+        self.0.is_stale.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads the database for the first time. Returns the URL of this hub and a link that logs a browser in.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] if the hub cannot be used, e.g. by other machines without a password.
+    pub(crate) async fn ready(&self) -> Result<HubReady, RequestError> {
+        let follower = Follower::read(&self.0.context).await?;
+        let ready = follower.ready().await?;
+        *self.0.follower.lock().await = Some(follower);
+        Ok(ready)
+    }
+
+    /// Returns what is served until cancelled.
+    pub(crate) fn router(&self, cancel: CancellationToken) -> Router {
+        let standby = self.clone();
+        Router::new().fallback(move |request: Request| {
+            let (standby, cancel) = (standby.clone(), cancel.clone());
+            async move {
+                let answer = cancel.run_until_cancelled(standby.answer(request)).await;
+                answer.unwrap_or_else(|| away("this hub changes its role").into_response())
+            }
+        })
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let passer = &self.0.passer;
+        let (parts, body) = request.into_parts();
+        if PassedOn::of(&parts.headers, &self.0.context.lease).is_some() {
+            // It is passed on only once, or two hubs could pass it to each other for ever.
+            return pass::not_active();
+        }
+        let unwrapped = passer.gate.unwrapped(parts.clone());
+        if self.is_own(unwrapped.uri().path()) {
+            return self.answer_itself(Request::from_parts(parts, body)).await;
+        }
+        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
+        match passer.pass(unwrapped, body, is_safe).await {
+            Ok(response) => response,
+            Err(PassError::Refused(error)) => Problem::from(error).into_response(),
+            // A login begins a session, which only the active hub can.
+            Err(PassError::Away(_)) if is_safe && !is_login_link(&parts) => {
+                let request = Request::from_parts(parts, Body::empty());
+                self.answer_itself(request).await
+            }
+            Err(PassError::Away(why)) => self.refuse(parts, &why).await,
+        }
+    }
+
+    fn is_own(&self, path: &str) -> bool {
+        let mut guests = self.0.context.guests.iter();
+        OWN_PATHS.contains(&path) || guests.any(|guest| guest.access(path) == PathAccess::Public)
+    }
+
+    /// Answers from what the database holds.
+    async fn answer_itself(&self, request: Request) -> Response {
+        match self.follower().await {
+            Ok(router) => router.oneshot(request).await.into_response(),
+            Err(error) => {
+                tracing::debug!(error = error.message(), "the database cannot be read");
+                away("neither the active hub of this site nor the database can be reached")
+                    .into_response()
+            }
+        }
+    }
+
+    /// Returns a problem, as a page if a browser has asked for one.
+    async fn refuse(&self, parts: Parts, why: &str) -> Response {
+        tracing::warn!(path = parts.uri.path(), "a request is not passed on: {why}");
+        away(why).into_response()
+    }
+
+    /// Returns what is served from the database, as new as a change that was heard of, or a few seconds old.
+    async fn follower(&self) -> Result<Router, RequestError> {
+        let mut place = self.0.follower.lock().await;
+        let is_stale = self.0.is_stale.swap(false, Ordering::Relaxed);
+        let is_good = place.as_ref().is_some_and(|it| !is_stale && it.is_fresh());
+        if !is_good {
+            match Follower::read(&self.0.context).await {
+                Ok(follower) => *place = Some(follower),
+                Err(error) if place.is_none() => return Err(error),
+                Err(error) => {
+                    self.changed();
+                    tracing::debug!(error = error.message(), "what was read before is shown");
+                }
+            }
+        }
+        let follower = place.as_ref().expect("it was there or has been read");
+        Ok(follower.router())
+    }
+}
+
+/// Returns true for the link of a login.
+fn is_login_link(parts: &Parts) -> bool {
+    parts.uri.path().ends_with("/login")
+        && parts
+            .uri
+            .query()
+            .is_some_and(|query| query.contains("token="))
+}
