@@ -19,7 +19,7 @@ use crate::needs;
 const LIBRARIES: &str = "/usr/lib";
 const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
-fn library() -> Result<PathBuf, String> {
+pub fn library() -> Result<PathBuf, String> {
     let folders = std::fs::read_dir(LIBRARIES).map_err(|error| error.to_string())?;
     let places = folders
         .filter_map(Result::ok)

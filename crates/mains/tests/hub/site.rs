@@ -8,7 +8,7 @@
 //! ```
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -37,6 +37,8 @@ pub struct Site {
     folder: tempfile::TempDir,
     hubs: Vec<Option<Child>>,
     emulators: Vec<Child>,
+    /// Path of the link that each hub has printed at its last start.
+    pub links: [String; 2],
     /// Environment of each hub, beside the common one.
     pub environment: [Vec<(String, String)>; 2],
 }
@@ -67,6 +69,7 @@ impl Site {
             folder: tempfile::tempdir().unwrap(),
             hubs: vec![None, None],
             emulators: Vec::new(),
+            links: Default::default(),
             environment: Default::default(),
         };
         for (part, address) in [("a", 11), ("b", 12), ("plugs", 1)] {
@@ -194,10 +197,19 @@ impl Site {
             .stdout(Stdio::piped())
             .stderr(log.unwrap());
         let mut child = command.spawn().unwrap();
-        let mut ready = [0; 4];
-        let outcome = child.stdout.as_mut().unwrap().read_exact(&mut ready);
-        assert!(outcome.is_ok(), "not ready: {}", self.log(hub));
+        let mut link = String::new();
+        let _ = BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut link);
+        let path = link
+            .trim()
+            .find("/login?token=")
+            .map(|at| link.trim()[at..].to_owned());
+        self.links[hub] = path.unwrap_or_else(|| panic!("not ready: {}", self.log(hub)));
         self.hubs[hub] = Some(child);
+    }
+
+    /// Executes SQL in the database of the site.
+    pub fn execute(&self, sql: &str) -> String {
+        self.server.execute(&self.database, sql)
     }
 
     /// Returns what a hub has logged.
@@ -219,7 +231,12 @@ impl Site {
     pub fn cut(&self, hub: usize, from: &str) {
         let other = address(1 - hub);
         let rules = match from {
-            "db" => format!("ip daddr {HERE} drop; add rule ip cut in ip saddr {HERE} drop"),
+            "db" => {
+                let port = self.server.port;
+                format!(
+                    "ip daddr {HERE} tcp dport {port} drop; add rule ip cut in ip saddr {HERE} tcp sport {port} drop"
+                )
+            }
             "hub" => format!("ip daddr {other} drop; add rule ip cut in ip saddr {other} drop"),
             _ => return ip(&format!("link set {}0 down", part(hub))),
         };

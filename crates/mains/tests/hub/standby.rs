@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::house::eventually;
 use crate::site::{self, Site};
+use crate::{clock, needs};
 
 /// Bound on a takeover.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -136,7 +137,14 @@ impl Model {
         });
         let (site, mac) = (&self.site, self.macs[1].clone());
         site.switch(standby, &mac, "on");
-        assert!(self.create(standby));
+        let begin = Instant::now();
+        while !self.create(standby) {
+            assert!(
+                begin.elapsed() < TAKEOVER_TIMEOUT,
+                "{}",
+                self.site.log(standby)
+            );
+        }
     }
 
     fn kill(&mut self) {
@@ -248,6 +256,21 @@ impl Model {
         self.settle();
     }
 
+    /// Logs a browser in at a hub on standby by the link that it has printed. Returns its cookie.
+    fn log_in(&self) -> String {
+        let standby = self.standby();
+        let link = &self.site.links[standby];
+        let (status, head, _) =
+            site::request(standby, "GET", link, "Accept: text/html", None).unwrap();
+        assert_eq!(status, 303, "{head}");
+        let again = site::request(standby, "GET", link, "Accept: text/html", None).unwrap();
+        assert_eq!(again.0, 401, "a link works once");
+        let cookie = head
+            .lines()
+            .find_map(|line| line.strip_prefix("set-cookie: "));
+        cookie.unwrap().split(';').next().unwrap().to_owned()
+    }
+
     /// Compares the site with what it was told.
     fn check(&self) {
         let hub = self.standby();
@@ -286,8 +309,20 @@ fn the_other_hub_takes_over_and_nothing_is_lost_or_done_twice() {
     let Some(mut model) = Model::start(Default::default()) else {
         return;
     };
+    let cookie = format!("Cookie: {}", model.log_in());
+    let sees = |hub| {
+        site::request(hub, "GET", "/api/v1/plugs", &cookie, None)
+            .unwrap()
+            .0
+    };
+    assert_eq!([sees(0), sees(1)], [200, 200]);
     model.schedule(50);
     model.kill();
+    assert_eq!(
+        [sees(0), sees(1)],
+        [200, 200],
+        "a session outlives a takeover"
+    );
     model.pause();
     model.cut("db");
     model.cut("plugs");
@@ -297,6 +332,72 @@ fn the_other_hub_takes_over_and_nothing_is_lost_or_done_twice() {
     for (how, time) in &model.takeovers {
         println!("{how}: {time:.1?}");
     }
+}
+
+#[test]
+fn clocks_that_differ_and_a_lease_that_is_edited_cost_no_run() {
+    let Some(library) = needs::met(clock::library()) else {
+        return;
+    };
+    let ahead = [
+        ("LD_PRELOAD", library.to_str().unwrap()),
+        ("FAKETIME", "+120s"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let ahead = ahead.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let Some(mut model) = Model::start([Vec::new(), ahead.to_vec()]) else {
+        return;
+    };
+    model.schedule(40);
+    model.kill();
+    assert_eq!(model.active, 1, "the one whose clock is ahead");
+    model.kill();
+    for edit in [
+        "UPDATE lease SET holder = 'nobody', number = -3, until = 'infinity'",
+        "DELETE FROM lease",
+    ] {
+        model.site.execute(edit);
+        // The holder finds it at its next renewal.
+        std::thread::sleep(Duration::from_secs(3));
+        eventually("a hub is active again", || {
+            let roles = [0, 1].map(|hub| model.site.role(hub));
+            let acts = |role: &&Option<String>| role.as_deref() == Some("active");
+            roles.iter().filter(acts).count() == 1
+        });
+        let acting = model.site.role(0).as_deref() == Some("active");
+        model.active = usize::from(!acting);
+        model.settle();
+    }
+    model.check();
+}
+
+#[test]
+fn a_hub_that_is_alone_goes_on_without_the_database() {
+    let Some(mut site) = Site::build(1) else {
+        return;
+    };
+    site.start(0);
+    site.until_active(0);
+    let body = json!({"address": "10.77.0.101"});
+    let (_, plug) = site.ask(0, "POST", "/api/v1/plugs", Some(&body)).unwrap();
+    let mac = plug["mac"]
+        .as_str()
+        .unwrap()
+        .replace(':', "")
+        .to_lowercase();
+    std::thread::sleep(Duration::from_secs(3));
+    site.cut(0, "db");
+    std::thread::sleep(Duration::from_secs(11));
+    site.switch(0, &mac, "on");
+    // One that joins asks it first, and passes on to it.
+    site.start(1);
+    site.switch(1, &mac, "off");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(site.role(1).as_deref(), Some("standby"), "{}", site.log(1));
+    assert_eq!(site.role(0).as_deref(), Some("active"), "{}", site.log(0));
+    site.mend(0);
+    site.switch(1, &mac, "on");
+    assert_eq!(site.role(0).as_deref(), Some("active"), "{}", site.log(0));
 }
 
 /// For docs/performance.md: `scripts/measure-standby [ROUNDS]`.
