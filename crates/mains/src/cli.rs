@@ -9,15 +9,15 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::Verb;
 use crate::config::{self, GlobalOptions};
-use crate::directories;
 use crate::error::Failure;
+use crate::help::help_of;
 use crate::ui::{Colour, UiOptions};
 
 /// Find, set up, switch and meter Wi-Fi plugs whose makers have gone; everything stays local
 ///
 /// A PLUG is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
 #[derive(Debug, Parser)]
-#[command(name = "mains", version = env!("MAINS_VERSION"), propagate_version = false, after_long_help = after_help())]
+#[command(name = "mains", version = env!("MAINS_VERSION"), propagate_version = false, after_long_help = AFTER_HELP)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 struct Root {
@@ -62,14 +62,8 @@ impl Cli {
     }
 }
 
-/// Returns the end of the help, with the places of files on this platform.
-fn after_help() -> String {
-    AFTER_HELP
-        .replace("{config}", directories::CONFIG_PLACE)
-        .replace("{state}", directories::STATE_PLACE)
-}
-
-const AFTER_HELP: &str = "\
+/// The end of the help.
+const AFTER_HELP: &str = concat!("\
 Exit codes:
   0  done, and confirmed where a confirmation exists
   1  failed for another reason
@@ -88,7 +82,7 @@ that take several plugs print an array with one element for each, in order: a re
 With --timeout a command that has not finished in time ends with code 4; `discover` prints what it has found by then, and \
 endless verbs (`watch`, `events`, `discover --watch`, `emulate`, `record`, `replay`, `demo`) just end.
 
-Configuration file (TOML): {config}. Every key \
+Configuration file (TOML): ", help_of!(config_place), ". Every key \
 is optional; flags override the environment, the environment overrides the file:
   interfaces = [\"eth0\"]
   timeout = \"5s\"
@@ -99,9 +93,9 @@ is optional; flags override the environment, the environment overrides the file:
   hub = \"http://192.168.1.5:8480\"     # or as `url` in the table [hub]
 `mains help serve` shows the tables [hub] and [place]. `mains hub check` lists every problem of the file.
 
-Names and last addresses of plugs are kept in {state}.
+Names and last addresses of plugs are kept in ", help_of!(state_place), ".
 
-`mains help <verb>` describes a verb in full. No plug at hand? Try `mains demo`.";
+`mains help <verb>` describes a verb in full. No plug at hand? Try `mains demo`.");
 
 /// The last line of a verb's help.
 const GLOBAL_OPTIONS: &str = "\

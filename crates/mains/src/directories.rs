@@ -8,8 +8,8 @@ use crate::error::Failure;
 #[cfg_attr(windows, path = "directories/windows.rs")]
 mod system;
 
+pub(crate) use system::EMPTY_FILE;
 use system::UserEnvironment;
-pub(crate) use system::{CONFIG_PLACE, EMPTY_FILE, STATE_PLACE};
 
 /// Returns the state directory; it may not exist yet.
 pub fn state() -> Result<PathBuf, Failure> {

@@ -13,6 +13,7 @@ pub mod context;
 pub mod directories;
 pub mod error;
 mod feed;
+mod help;
 #[cfg_attr(unix, path = "hints/unix.rs")]
 #[cfg_attr(windows, path = "hints/windows.rs")]
 mod hints;

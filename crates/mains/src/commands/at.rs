@@ -9,13 +9,14 @@ use crate::console::line::{self, CommandOrigin, CommandRules};
 use crate::console::{self, ConsoleLink, ConsoleTarget};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
+use crate::help::help_of;
 use crate::resolve;
 use crate::ui::clean;
 
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "mains at [OPTIONS] [--udp|--tcp] <PLUG> [COMMAND]...\n       mains at [OPTIONS] --serial <DEV> [COMMAND]...",
-    after_long_help = "\
+    after_long_help = concat!("\
 A command is VERB (query) or VERB=VALUE (set), with or without `AT+` in front. Several commands are sent in turn, up to \
 the first that fails, so that no restart follows a refused key. `-` reads commands from standard input, one per line; \
 lines that start with `#` are skipped. Without a command, `at` opens a console with line editing, history and \
@@ -30,10 +31,10 @@ Examples:
   mains at kitchen                            console of the Wi-Fi module
   mains at 192.168.1.107 MID VER WMODE        three queries
   mains at 10.10.100.254 WSCAN                networks that the plug sees
-  mains at kitchen 'WSKEY=WPA2PSK,AES,?'      asks for the key without showing it
+  mains at kitchen \"WSKEY=WPA2PSK,AES,?\"      asks for the key without showing it
   mains at kitchen - < commands.txt
   mains at --tcp kitchen YZOUT                the plug's own console on TCP port 8899
-  mains at --serial /dev/ttyUSB0 VER          the module's serial port
+  ", help_of!(serial_example), "
   mains --json at kitchen MID Z
     [{\"command\":\"AT+MID\",\"reply\":\"+ok=HF-LPB100\"},{\"command\":\"AT+Z\",
       \"reply\":null}]
@@ -41,7 +42,7 @@ Examples:
 With --json a failed command has \"error\" too; \"reply\" is null without a reply, as is normal for AT+Z (restart).
 
 Exit codes: 0 each reply was +ok, 2 refused before it was sent, 3 no such plug, 4 no reply, 5 refused by the device, \
-6 unintelligible reply, 7 port 48899 taken, or no such serial port; with several commands that of the first failure."
+6 unintelligible reply, 7 port 48899 taken, or no such serial port; with several commands that of the first failure.")
 )]
 pub struct AtArgs {
     /// Use the module's AT session on UDP port 48899 (default)

@@ -7,18 +7,17 @@ use clap_complete::Shell;
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
+use crate::help::help_of;
 use crate::ui::clean;
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 The names of plugs are completed, too; the scripts ask for them with `mains completions --names`.
 
 Examples:
-  mains completions bash > ~/.local/share/bash-completion/completions/mains
-  mains completions zsh > ~/.zfunc/_mains
-  mains completions fish > ~/.config/fish/completions/mains.fish
+", help_of!(completions_examples), "
 
-Exit codes: 0 printed, 2 an unknown shell.")]
+Exit codes: 0 printed, 2 an unknown shell."))]
 pub struct CompletionsArgs {
     /// Shell to complete for
     #[arg(value_enum, required_unless_present = "names")]

@@ -27,7 +27,7 @@ use crate::ui::{BOLD, paint};
 Examples:
   mains emulate plug
   mains emulate plug --count 5 --load kettle
-  mains emulate s20 --plug-name 'Coffee maker'
+  mains emulate s20 --plug-name \"Coffee maker\"
   mains emulate bridge --press-after 0s
   mains help emulate plug
 

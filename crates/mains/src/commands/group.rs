@@ -98,7 +98,7 @@ const EDIT_HELP: &str = "\
 Examples:
   mains group edit lights --add hall,cellar --take porch
   mains group edit lights --plugs lamp,kitchen
-  mains group edit lights --name 'all lights'
+  mains group edit lights --name \"all lights\"
 
 Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 an invalid name or one already in use, 3 no such group or \
 plug, 8 no hub.";

@@ -32,7 +32,7 @@ Examples:
   mains hub check                      # check the configuration
   mains hub adopt --all                # adopt every plug that replies
   mains hub set heater --metering 5s --power-on last
-  mains hub replace 'old heater' 192.168.1.107
+  mains hub replace \"old heater\" 192.168.1.107
   mains hub backup /media/mains.sqlite
   mains hub restore /media/mains.sqlite
   mains hub migrate --to postgres://hub@nas/mains

@@ -40,7 +40,7 @@ Examples:
   mains hue search 192.168.1.20            # a new bulb
   mains hue takeover 192.168.1.20          # a bulb that belongs to another bridge
   mains hue lights 001788fffe010203
-  mains hue move 'Desk lamp' --from 192.168.1.20 --to 192.168.1.21
+  mains hue move \"Desk lamp\" --from 192.168.1.20 --to 192.168.1.21
 
 Exit codes: 0 done, 2 wrong usage, not paired, or a question without a terminal, 3 no such bridge or light, 4 no reply, 5 the \
 bridge refused or took nothing over, 6 unintelligible reply, or a certificate that is not the bridge's, 7 the key file cannot be \

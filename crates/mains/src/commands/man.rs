@@ -4,15 +4,14 @@ use clap::Command;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::help::help_of;
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Examples:
-  mains man | man -l -
-  mains man > ~/.local/share/man/man1/mains.1
-  mains man discover | man -l -
+", help_of!(man_examples), "
 
-Exit codes: 0 printed, 2 an unknown verb.")]
+Exit codes: 0 printed, 2 an unknown verb."))]
 pub struct ManArgs {
     /// Print the page of this verb instead
     #[arg(value_name = "VERB")]

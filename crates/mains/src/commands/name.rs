@@ -4,6 +4,7 @@ use plugs::Plug;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::help::help_of;
 use crate::inventory::{Inventory, NameTaken, PlugName};
 use crate::resolve::{Network, Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
@@ -11,20 +12,20 @@ use crate::ui::{BOLD, clean, paint};
 mod walk;
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 A name is any text of up to 64 characters that cannot be taken for a MAC, a serial number or an address. It belongs \
 to one plug; upper and lower case are the same. Names are kept in the inventory, a file in the state directory \
-(MAINS_STATE, else ~/.local/state/mains), or by the hub that keeps the plug; the plug itself does not store them. A \
+(", help_of!(state_place), "), or by the hub that keeps the plug; the plug itself does not store them. A \
 known plug need not be reachable.
 
 Examples:
   mains name AC:CF:23:12:34:56 kitchen
-  mains name kitchen 'coffee machine'
-  mains name 'coffee machine' --clear
+  mains name kitchen \"coffee machine\"
+  mains name \"coffee machine\" --clear
   mains name --walk                # clicks one plug after the other, and asks for its name
 
 Exit codes: 0 named, 2 a taken or invalid name, 3 no such plug, 4 no reply, 7 the state directory \
-cannot be written.")]
+cannot be written."))]
 pub struct NameArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse, required_unless_present = "walk")]

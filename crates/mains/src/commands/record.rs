@@ -11,13 +11,14 @@ use hiflying::PORT;
 use super::emulate::{listen_address, recorder};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::help::help_of;
 use crate::shutdown;
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 To the app it is the plug: it hears broadcasts, serves UDP 48899 and TCP 8899 and passes everything on. In replies to discovery \
 words and scans it puts its own address into field 1, so that the app goes on talking to it. Prints one line `ready <address> \
-<plug>` when it stands, and runs until Ctrl-C or SIGTERM.
+<plug>` when it stands, and runs until ", help_of!(end_signals), ".
 
 Each datagram and segment becomes a line {\"at\",\"transport\",\"direction\",\"peer\",\"hex\",\"text\"}: direction is to_plug or \
 from_plug, peer is the app. Bytes are written as the plug and the app sent them; keys, passwords and changed discovery words are \
@@ -29,7 +30,7 @@ Examples:
   mains record --plug 127.0.0.2 --listen 127.0.0.3 --out sp2.jsonl
   mains record --plug 127.0.0.2 --listen 127.0.0.3 --out sp2.jsonl --pcapng sp2.pcapng
 
-Exit codes: 0 ended by a signal, 2 invalid options, 7 an address, port or file that is not available.")]
+Exit codes: 0 ended by a signal, 2 invalid options, 7 an address, port or file that is not available."))]
 pub struct RecordArgs {
     /// Address of the plug
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]

@@ -10,23 +10,24 @@ use emulator::{ReplayTwin, transcript};
 use super::emulate::{listen_address, serve};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
+use crate::help::help_of;
 
 /// Maximum length of a transcript in bytes.
 const MAX_TRANSCRIPT: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Replies to what was recorded as the plug did, from its own address: a switch and the scan after it follow each other, queries \
 take turns where several were recorded, times of day do not matter, and a masked key stands for any. What was not recorded gets \
-no reply over UDP and +ERROR over TCP. Prints one line `ready <address> <mac>` when it replies, and runs until Ctrl-C or \
-SIGTERM. It needs another address than the client.
+no reply over UDP and +ERROR over TCP. Prints one line `ready <address> <mac>` when it replies, and runs until ", help_of!(end_signals), ". It \
+needs another address than the client.
 
 Examples:
   mains replay sp2.jsonl
   mains replay sp2.jsonl --listen 127.0.0.9
 
 Exit codes: 0 ended by a signal, 2 invalid options, or a file that is no transcript, 7 an address or port that is not \
-available.")]
+available."))]
 pub struct ReplayArgs {
     /// The transcript, from `mains record --out`
     #[arg(value_name = "FILE")]

@@ -69,7 +69,7 @@ Examples:
   mains rule add heater --plug heater --kind over-power --above 2kW --for 10s
   mains rule add amplifier --plug amplifier --kind follow --leader tv --above 30W --delay 10s
   mains rule add fridge --plug fridge --kind keep-on --after 1m
-  mains rule add 'lamp stays dark' --plug lamp --kind power-on --state off
+  mains rule add \"lamp stays dark\" --plug lamp --kind power-on --state off
   mains --json rule add iron --plug iron --kind auto-off --after 45m
     {\"id\":\"r-3f9a02c1\",\"name\":\"iron\",\"enabled\":true,
       \"plug\":\"AC:CF:23:12:34:56\",\"kind\":\"auto_off\",\

@@ -65,9 +65,9 @@ enum ScheduleCommand {
 Examples:
   mains schedule add evening --targets lamp,porch --action on --sun sunset --offset -15m
   mains schedule add coffee --targets coffee --action on --at 06:30 --days weekdays --catch-up 30m
-  mains schedule add 'looks lived in' --targets lamp --action on --at 19:00 --random 45m
-  mains schedule add 'christmas eve' --targets tree --action on --once 2026-12-24T16:00
-  mains schedule add pump --targets pump --action toggle --cron '*/30 8-18 * * mon-fri'
+  mains schedule add \"looks lived in\" --targets lamp --action on --at 19:00 --random 45m
+  mains schedule add \"christmas eve\" --targets tree --action on --once 2026-12-24T16:00
+  mains schedule add pump --targets pump --action toggle --cron \"*/30 8-18 * * mon-fri\"
   mains --json schedule add night --targets all-lights --action off --at 23:30
     {\"id\":\"s-3f9a02c1\",\"name\":\"night\",\"enabled\":true,\"targets\":[\"g-81d2a7f0\"],
       \"action\":\"off\",

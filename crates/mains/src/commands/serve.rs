@@ -15,6 +15,7 @@ use super::hub_config;
 use crate::config::{Listen, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::help::help_of;
 use crate::secret::shield;
 use crate::service_manager::{self, ServiceArgs};
 use crate::shutdown::Signals;
@@ -24,14 +25,13 @@ use crate::ui::{DIM, paint};
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(4_800);
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 The hub keeps a connection to each adopted plug, records its energy, switches by schedules and rules, and serves it all \
-over HTTP to this computer. It runs until Ctrl-C or SIGTERM, and ends within 5 seconds. When ready it prints one line on \
+over HTTP to this computer. It runs until ", help_of!(end_signals), ", and ends within 5 seconds. When ready it prints one line on \
 stdout, a link that logs in one browser, once (`mains hub login-url` prints another). With --json the line is \
 {\"url\",\"login_url\"}. Everything else goes to stderr as log lines.
 
-As a service of systemd it runs with Type=notify and a watchdog; the Debian package has the unit, and settings in \
-/etc/mains/mains.toml.
+", help_of!(service), "
 
 Other `mains` of the same user on this computer use it automatically. Plugs that it finds are offered, but not contacted until `mains hub \
 adopt`; at the first start those that have a name (`mains name`) are adopted. A second hub with the same state directory or address ends with code 7. Other computers can reach it only if \
@@ -88,7 +88,7 @@ Examples:
   mains serve --mqtt mqtt://127.0.0.1
 
 Exit codes: 0 ended by a signal, 2 a wrong configuration, 7 another hub has the state directory or the address, or port 48899 \
-is taken, 8 the database cannot be used.")]
+is taken, 8 the database cannot be used."))]
 pub struct ServeArgs {
     /// Listen on this address instead of the configured one
     #[arg(long, value_name = "ADDR:PORT")]

@@ -67,8 +67,8 @@ enum TariffCommand {
 #[command(after_long_help = "\
 Examples:
   mains tariff add home --price 0.32 --currency EUR
-  mains tariff add 'home from 2027' --price 0.35 --currency EUR --valid-from 2027-01-01
-  mains tariff add 'heat pump' --plugs heat-pump --day 0.34 --night 0.26 --day-begins 06:00 \\
+  mains tariff add \"home from 2027\" --price 0.35 --currency EUR --valid-from 2027-01-01
+  mains tariff add \"heat pump\" --plugs heat-pump --day 0.34 --night 0.26 --day-begins 06:00 \\
     --night-begins 22:00 --days weekdays --currency CHF
   mains tariff add market --hourly --currency EUR --otherwise 0.30
   mains --json tariff add home --price 0.32 --currency EUR
@@ -115,8 +115,8 @@ Settings that are not given keep their value; the kind cannot change. Costs of t
 
 Examples:
   mains tariff edit home --price 0.35
-  mains tariff edit 'heat pump' --night-begins 21:00 --days daily
-  mains tariff edit home --name 'home until 2026' --plugs all
+  mains tariff edit \"heat pump\" --night-begins 21:00 --days daily
+  mains tariff edit home --name \"home until 2026\" --plugs all
 
 Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 invalid options or a name already in use, 3 no such tariff or plug, 8 no hub.";
 

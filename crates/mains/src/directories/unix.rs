@@ -14,12 +14,6 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-/// The places of the configuration file.
-pub(crate) const CONFIG_PLACE: &str =
-    "$XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml";
-/// The places of the state directory.
-pub(crate) const STATE_PLACE: &str =
-    "MAINS_STATE, else $XDG_STATE_HOME/mains, else ~/.local/state/mains";
 /// A file that is always empty.
 pub(crate) const EMPTY_FILE: &str = "/dev/null";
 

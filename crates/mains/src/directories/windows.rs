@@ -9,10 +9,6 @@ use std::path::PathBuf;
 
 use known_folders::{KnownFolder, get_known_folder_path};
 
-/// The place of the configuration file.
-pub(crate) const CONFIG_PLACE: &str = "%LOCALAPPDATA%\\mains\\mains.toml";
-/// The places of the state directory.
-pub(crate) const STATE_PLACE: &str = "MAINS_STATE, else %LOCALAPPDATA%\\mains";
 /// A file that is always empty.
 pub(crate) const EMPTY_FILE: &str = "NUL";
 

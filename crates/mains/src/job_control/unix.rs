@@ -15,6 +15,9 @@ use crate::error::Failure;
 /// Time after which a stop that did not take place is given up: the system ignores it where no shell could end it again.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// Keys of a screen that stop its job, and their meaning.
+pub(crate) const KEYS: &[(&str, &str)] = &[("Ctrl-Z", "stop; `fg` continues")];
+
 /// Receiver of SIGCONT, from the moment of its creation.
 #[derive(Debug)]
 pub(crate) struct JobControl {

@@ -2,6 +2,9 @@
 
 use crate::error::Failure;
 
+/// Keys of a screen that stop its job: none.
+pub(crate) const KEYS: &[(&str, &str)] = &[];
+
 /// Job control that never happens.
 #[derive(Debug)]
 pub(crate) struct JobControl;

@@ -75,7 +75,10 @@ const ELSEWHERE: [(&str, &str); 19] = [
     ("at --serial ", "tests/cli/at_serial.rs"),
     ("at 10.10.100.254 ", "tests/cli/at.rs"),
     ("probe 10.10.100.254", "tests/cli/probe.rs"),
-    ("at kitchen 'WSKEY=WPA2PSK,AES,?'", "tests/cli/at_typing.rs"),
+    (
+        "at kitchen \"WSKEY=WPA2PSK,AES,?\"",
+        "tests/cli/at_typing.rs",
+    ),
     ("name --walk", "tests/cli/terminal.rs"),
     ("hub password", "tests/hub/owner.rs"),
     ("hub restore", "tests/hub"),

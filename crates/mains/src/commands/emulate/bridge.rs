@@ -15,14 +15,15 @@ use super::keys::TypedKeys;
 use super::{FaultArg, addresses, listen_address, print_catalogue, recorder};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::help::help_of;
 use crate::shutdown;
 use api::duration;
 
 /// Options of `mains emulate bridge`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Serves the ports of the model: bsb001 HTTP and touchlink on TCP 30000, bsb002 HTTP and HTTPS, bsb003 HTTPS, to which port 80 \
-redirects. Prints one line `ready <address> <mac>` for each bridge when it answers, and runs until Ctrl-C or SIGTERM. The \
+redirects. Prints one line `ready <address> <mac>` for each bridge when it answers, and runs until ", help_of!(end_signals), ". The \
 bulbs and the serials printed on them are listed on stderr.
 
 All bridges of one command are in one room and share its radio, so bulbs can move between them. A bulb that is near is near \
@@ -40,10 +41,10 @@ Examples:
   mains emulate bridge --press-after 0s
   mains emulate bridge --listen 127.0.0.30 --count 2 --bulb near:1 --bulb far:foreign
   mains emulate bridge --model bsb001 --api 1.3.0 --bulb near:foreign
-  mains emulate bridge --http-port 8080 --https-port 8443 --fault 'busy=POST/lights*1'
+  mains emulate bridge --http-port 8080 --https-port 8443 --fault \"busy=POST/lights*1\"
   mains emulate bridge --fault help
 
-Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available.")]
+Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available."))]
 pub(super) struct EmulateBridgeArgs {
     /// Address of the bridge; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.30", value_parser = listen_address)]

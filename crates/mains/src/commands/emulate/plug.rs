@@ -13,24 +13,25 @@ use super::{
 };
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
+use crate::help::help_of;
 
 /// Options of `mains emulate plug`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("fresh").args(["ap", "smartlink"]))]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Serves UDP 48899, TCP 8899 and TCP 80 on addresses of this computer. Prints one line `ready <address> <mac>` for each \
-twin when it answers, and runs until Ctrl-C or SIGTERM. A twin needs another address than the client: a client \
+twin when it answers, and runs until ", help_of!(end_signals), ". A twin needs another address than the client: a client \
 ignores datagrams from its own.
 
 Examples:
   mains emulate plug --listen 127.0.0.2 --load kettle --relay on
   mains discover --interface 127.0.0.1
   mains emulate plug --count 50 --fault lost=30% --seed 7
-  mains emulate plug --ap --home-network 'My Home:its key' --home-address 127.0.0.9
-  mains emulate plug --smartlink --home-network 'My Home:its key'
+  mains emulate plug --ap --home-network \"My Home:its key\" --home-address 127.0.0.9
+  mains emulate plug --smartlink --home-network \"My Home:its key\"
   mains emulate plug --fault help
 
-Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available.")]
+Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available."))]
 pub(super) struct EmulatePlugArgs {
     /// Address of the twin; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.2", value_parser = listen_address)]

@@ -13,22 +13,23 @@ use super::{
 };
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
+use crate::help::help_of;
 
 /// Options of `mains emulate s20`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Serves UDP 10000 and UDP 48899 on addresses of this computer. Prints one line `ready <address> <mac>` for each twin when it \
-answers, and runs until Ctrl-C or SIGTERM. A twin needs another address than the client: a client ignores datagrams from its \
+answers, and runs until ", help_of!(end_signals), ". A twin needs another address than the client: a client ignores datagrams from its \
 own. The plug has no meter; its button is pressed by --fault press=D.
 
 Examples:
-  mains emulate s20 --listen 127.0.0.9 --plug-name 'Coffee maker' --relay on
+  mains emulate s20 --listen 127.0.0.9 --plug-name \"Coffee maker\" --relay on
   mains emulate s20 --count 5 --fault lost=30% --seed 7
   mains emulate s20 --fault press=10s
-  mains emulate s20 --ap --home-network 'My Home:its key' --home-address 127.0.0.19
+  mains emulate s20 --ap --home-network \"My Home:its key\" --home-address 127.0.0.19
   mains emulate s20 --fault help
 
-Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available.")]
+Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available."))]
 pub(super) struct EmulateS20Args {
     /// Address of the twin; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.9", value_parser = listen_address)]

@@ -86,7 +86,7 @@ The plug itself is not changed. Its history stays in sums and exports, and conti
 also of a plug that was forgotten before (by its MAC). Groups, schedules and rules that name it skip it.
 
 Examples:
-  mains hub forget 'old heater'
+  mains hub forget \"old heater\"
   mains hub forget AC:CF:23:12:34:56 --purge --yes
   mains hub forget --gone --unnamed --yes      # gone, and never named
 

@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::help::help_of;
 use crate::ui::{BOLD, clean, paint};
 
 /// First bytes of every SQLite file.
@@ -16,17 +17,17 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Options of `mains hub backup`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 The copy is complete and consistent; the hub keeps running. It holds plugs, history, groups, schedules, rules, tariffs, the \
 hash of the password and the digests of the tokens, so it is readable by its owner only. It needs no room on the \
 hub's disk. To restore it, stop the hub and use `mains hub restore`. The hub makes backups by itself with `backup` in its \
 configuration, see `mains help serve`.
 
 Examples:
-  mains hub backup /media/mains-$(date +%F).sqlite
+  mains hub backup ", help_of!(backup_target), "
   mains --hub http://nas:8480 hub backup mains.sqlite
 
-Exit codes: 0 written, 1 the file cannot be written, 2 it already exists, 8 no hub.")]
+Exit codes: 0 written, 1 the file cannot be written, 2 it already exists, 8 no hub."))]
 pub(super) struct HubBackupArgs {
     /// File to write; it must not exist
     #[arg(value_name = "FILE")]

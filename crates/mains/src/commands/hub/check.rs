@@ -9,23 +9,24 @@ use crate::commands::hub_config;
 use crate::config::{ConfigProblem, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Kind, Outcome};
+use crate::help::help_of;
 use crate::ui::{BAD, BOLD, GOOD, clean, paint};
 
 /// Options of `mains hub check`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Reads the configuration as `mains serve` does, and checks all that would keep it from starting: interfaces, listening address and \
 the password that it requires, certificates, database, files. Without FILE it checks the environment variables too. A hub may be \
 running.
 
 Examples:
   mains hub check
-  mains hub check /etc/mains/mains.toml
+  mains hub check ", help_of!(config_file), "
   mains --json hub check
-    [{\"file\":\"/etc/mains/mains.toml\",\"line\":7,\"variable\":null,
+    [{\"file\":\"", help_of!(config_file_in_json), "\",\"line\":7,\"variable\":null,
       \"key\":\"place.latitude\",\"problem\":\"…\"}]
 
-Exit codes: 0 no problem, 2 problems.")]
+Exit codes: 0 no problem, 2 problems."))]
 pub(super) struct HubCheckArgs {
     /// File to check [default: the one that `mains serve` reads]
     #[arg(value_name = "FILE")]

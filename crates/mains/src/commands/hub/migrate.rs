@@ -10,11 +10,12 @@ use crate::commands::hub_config;
 use crate::config::{DatabaseChoice, HubLayer, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::help::help_of;
 use crate::ui::clean;
 
 /// Options of `mains hub migrate`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Copies plugs, documents, tokens and passwords, the log, history and totals from the database of the configuration into another one, \
 reads everything back and compares it. The old database stays as it is, and in use until `database` in [hub] names the new one. \
 Stop the hub before. A copy that was interrupted can be repeated; what is there already is not written again.
@@ -23,13 +24,13 @@ The password for the new database is in MAINS_HUB_DATABASE_PASSWORD or in a file
 
 Examples:
   mains hub migrate --to postgres://hub@nas/mains --password-file password
-  mains hub migrate --to /var/lib/mains/mains.sqlite        # and back
+  mains hub migrate --to ", help_of!(database_file), "        # and back
   mains --json hub migrate --to postgres://hub@nas/mains
-    {\"from\":\"/var/lib/mains/mains.sqlite\",
+    {\"from\":\"", help_of!(database_file_in_json), "\",
      \"to\":\"postgres://hub@nas/mains\",\"rows\":4630912,\"verified\":true}
 
 Exit codes: 0 copied and compared, 1 the databases differ, 2 wrong usage or configuration, 7 a hub runs with this state directory, \
-8 a database cannot be used.")]
+8 a database cannot be used."))]
 pub(super) struct HubMigrateArgs {
     /// The new database: postgres://user@host/name, or the path of a file
     #[arg(long, value_name = "DATABASE")]

@@ -10,22 +10,23 @@ use crate::commands::hub_config;
 use crate::config::Sources;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::help::help_of;
 use crate::ui::clean;
 
 /// Options of `mains hub restore`.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 The backup is checked first; one that is damaged, or no database of Mains, changes nothing. The database that was there is \
 kept beside it under a new name. Stop the hub before. Tokens, passwords and logins are those of the backup.
 
 Examples:
-  mains hub restore /media/mains-2026-11-22.sqlite
-  mains --json hub restore /media/mains-2026-11-22.sqlite
-    {\"restored\":\"/media/mains-2026-11-22.sqlite\",
-     \"kept\":\"/var/lib/mains/mains.sqlite.replaced-20261123T070000Z\"}
+  mains hub restore ", help_of!(backup_file), "
+  mains --json hub restore ", help_of!(backup_file), "
+    {\"restored\":\"", help_of!(backup_file_in_json), "\",
+     \"kept\":\"", help_of!(database_file_in_json), ".replaced-20261123T070000Z\"}
 
 Exit codes: 0 restored, 2 not a sound backup, or a wrong configuration, 7 a hub runs with this state directory, 8 the disk \
-refuses.")]
+refuses."))]
 pub(super) struct HubRestoreArgs {
     /// The backup, from `mains hub backup` or a scheduled one
     #[arg(value_name = "FILE")]

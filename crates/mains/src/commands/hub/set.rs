@@ -14,7 +14,7 @@ use crate::resolve::{Target, Through, parse};
 Settings that are not given keep their value. To change a plug's name, use `mains name`.
 
 Examples:
-  mains hub set heater --room 'living room' --metering 5s
+  mains hub set heater --room \"living room\" --metering 5s
   mains hub set fridge --power-on on          # after a power cut
   mains hub set lamp --room '' --metering default --power-on none
 

@@ -16,7 +16,7 @@ The light blinks once, even if it is off. An unreachable light does not blink.
 
 Examples:
   mains hue identify 192.168.1.20 7
-  mains hue identify 001788fffe010203 'Desk lamp'
+  mains hue identify 001788fffe010203 \"Desk lamp\"
   mains --json hue identify 192.168.1.20 00:17:88:01:00:bd:c7:b9-0b
 
 Exit codes: 0 the bridge accepted the request, 2 not paired, or several lights have that name, 3 no such bridge or light, 4 no \

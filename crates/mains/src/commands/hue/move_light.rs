@@ -30,7 +30,7 @@ The progress of a move is kept in a file in the state directory. After Ctrl-C, a
 command: it continues from there.
 
 Examples:
-  mains hue move 'Desk lamp' --from 192.168.1.20 --to 192.168.1.21
+  mains hue move \"Desk lamp\" --from 192.168.1.20 --to 192.168.1.21
   mains hue move 7 --from 001788fffe010203 --to 001788fffe0a0b0c --serial 45AF34
   mains --json --yes hue move 7 --from 192.168.1.20 --to 192.168.1.21
     {\"light\":\"Desk lamp\",\"from\":\"001788fffe010203\",\"to\":\"001788fffe0a0b0c\",

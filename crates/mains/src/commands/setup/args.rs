@@ -10,12 +10,10 @@ use hiflying::WifiSecurity;
 
 use api::duration;
 
+use crate::help::help_of;
+
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
-This computer joins the plug's own Wi-Fi network, writes the name and key of your network into the plug, has the plug \
-prove the key while its own network is still there, lets it change over, and looks for it on your network. Success means \
-that the plug was seen there under its MAC. The computer's Wi-Fi is restored in every case; if setup is killed half-way, \
-the next start of `mains` says so, and `mains setup --undo` restores it.
+#[command(after_long_help = concat!(help_of!(setup_course), "
 
 Examples:
   mains setup                     asks for everything
@@ -37,7 +35,7 @@ with --all an array of these.
 
 Exit codes: 0 seen on your network, 2 a key or name that no module can take, or a question without a terminal, \
 3 no such plug or network, 4 not seen in time, 5 refused or proven wrong by the plug, 7 no Wi-Fi adapter, no \
-permission, or port 48899 taken.")]
+permission, or port 48899 taken."))]
 pub struct SetupArgs {
     /// Name of your Wi-Fi network (2.4 GHz, 1 to 32 bytes)
     #[arg(long)]
@@ -66,8 +64,7 @@ pub struct SetupArgs {
     /// unless `--wifi` is given.
     #[arg(long, value_name = "ADDR")]
     pub module: Option<Ipv4Addr>,
-    /// Join the plug's network by NetworkManager or by hand [default: networkmanager, without it manual]
-    #[arg(long, value_enum, value_name = "WAY")]
+    #[arg(long, value_enum, value_name = "WAY", help = help_of!(wifi_option))]
     pub wifi: Option<WifiArg>,
     /// Look for the plug at this address too, after it has joined; repeatable
     #[arg(long, value_name = "ADDR")]

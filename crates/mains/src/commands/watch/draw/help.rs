@@ -7,9 +7,10 @@ use ratatui::widgets::Paragraph;
 
 use super::{ScreenLook, flow_with};
 use crate::commands::watch::app::WatchApp;
+use crate::job_control;
 
 /// Keys and their meaning.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 9] = [
     (
         "Up Down, k j",
         "select a plug; PageUp, PageDown, Home, End too",
@@ -26,14 +27,13 @@ const KEYS: [(&str, &str); 11] = [
     ("S", "sort in the opposite direction"),
     ("Esc", "clear the message, the filter, the selection"),
     ("Ctrl-L", "draw the screen anew"),
-    ("Ctrl-Z", "stop; `fg` continues"),
     ("?", "show or close this help; Up and Down scroll it"),
     ("q, Ctrl-C", "quit"),
-    ("", ""),
 ];
 
 /// The meaning of what is shown.
-const NOTES: [(&str, &str); 7] = [
+const NOTES: [(&str, &str); 8] = [
+    ("", ""),
     ("on, off", "the position that the plug has reported"),
     (">on, >off", "switched, and not confirmed by the plug yet"),
     (
@@ -61,7 +61,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &mut WatchApp, look: 
         Line::styled("mains watch: keys", look.bold()),
         Line::default(),
     ];
-    for (key, meaning) in KEYS.into_iter().chain(NOTES) {
+    for (key, meaning) in KEYS.iter().chain(job_control::KEYS).chain(&NOTES) {
         let arrow = key.replace('>', look.arrow());
         lines.extend(entry(&arrow, meaning, area.width, look));
     }
