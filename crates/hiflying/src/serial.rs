@@ -30,6 +30,10 @@ mod collect;
 #[cfg(feature = "serial")]
 #[expect(clippy::disallowed_methods, reason = "drivers have a clock")]
 mod driver;
+#[cfg(feature = "serial")]
+#[cfg_attr(unix, path = "serial/open_error/unix.rs")]
+#[cfg_attr(windows, path = "serial/open_error/windows.rs")]
+mod open_error;
 mod opening;
 
 use std::collections::VecDeque;

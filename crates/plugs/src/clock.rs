@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-#[cfg_attr(unix, path = "clock/unix.rs")]
+#[cfg_attr(all(unix, not(target_os = "macos")), path = "clock/unix.rs")]
+#[cfg_attr(target_os = "macos", path = "clock/macos.rs")]
 #[cfg_attr(windows, path = "clock/windows.rs")]
 mod steady;
 

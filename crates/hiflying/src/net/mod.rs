@@ -3,7 +3,8 @@
 
 mod console;
 mod datagram;
-#[cfg_attr(unix, path = "device/unix.rs")]
+#[cfg_attr(all(unix, not(target_os = "macos")), path = "device/unix.rs")]
+#[cfg_attr(target_os = "macos", path = "device/macos.rs")]
 #[cfg_attr(windows, path = "device/windows.rs")]
 mod device;
 mod drive;

@@ -11,6 +11,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::{timeout, timeout_at};
 use zeroize::Zeroizing;
 
+use super::open_error::NOT_SERIAL;
 use super::{LEAVE, SerialConfig, SerialEvent, SerialOpening, SerialSession};
 use crate::at::AtRequest;
 
@@ -46,7 +47,10 @@ pub enum SerialOpenError {
 impl SerialOpenError {
     fn new(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();
-        if source.raw_os_error() == Some(NOT_A_TERMINAL) {
+        if source
+            .raw_os_error()
+            .is_some_and(|code| NOT_SERIAL.contains(&code))
+        {
             return Self::NotSerial(path);
         }
         match source.kind() {
@@ -58,9 +62,6 @@ impl SerialOpenError {
         }
     }
 }
-
-/// `ENOTTY`, which has no [`ErrorKind`] of its own.
-const NOT_A_TERMINAL: i32 = 25;
 
 /// Failure of a command on the serial console.
 #[derive(Debug, thiserror::Error)]
