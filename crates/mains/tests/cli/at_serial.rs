@@ -1,83 +1,12 @@
 //! `mains at --serial` on a pseudo-terminal, whose other end is a module played by hand.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::Stdio;
-use std::thread::JoinHandle;
 
-use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{self, SetArg};
-use nix::unistd::{Pid, ttyname};
+use nix::unistd::Pid;
 
 use crate::home::{Home, finish};
-
-/// The module's end of the line.
-struct SerialModule(File);
-
-impl SerialModule {
-    /// Reads until as many bytes have come, and compares them.
-    fn expect(&mut self, bytes: &[u8]) {
-        let mut heard = vec![0; bytes.len()];
-        self.0.read_exact(&mut heard).unwrap();
-        assert_eq!(
-            heard.escape_ascii().to_string(),
-            bytes.escape_ascii().to_string()
-        );
-    }
-
-    fn say(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).unwrap();
-    }
-
-    fn grant_escape(&mut self) {
-        self.expect(b"+++");
-        self.say(b"a");
-        self.expect(b"a");
-        self.say(b"+ok\r\n\r\n");
-    }
-
-    fn let_go(&mut self) {
-        self.expect(b"AT+ENTM\r");
-        self.say(b"AT+ENTM\n\r+ok\r\n\r\n");
-    }
-}
-
-/// The client's end: its name, and a hand on it that keeps it there.
-struct SerialLine {
-    name: String,
-    slave: OwnedFd,
-    script: JoinHandle<SerialModule>,
-}
-
-impl SerialLine {
-    fn with(script: impl FnOnce(&mut SerialModule) + Send + 'static) -> Self {
-        let pair = openpty(None, None).unwrap();
-        let mut modes = termios::tcgetattr(&pair.slave).unwrap();
-        termios::cfmakeraw(&mut modes);
-        termios::tcsetattr(&pair.slave, SetArg::TCSANOW, &modes).unwrap();
-        let name = ttyname(&pair.slave).unwrap().to_str().unwrap().to_owned();
-        // A clone is closed on exec: the command must not hold the module's end as well.
-        let mut module = SerialModule(File::from(pair.master.try_clone().unwrap()));
-        drop(pair.master);
-        let script = std::thread::spawn(move || {
-            script(&mut module);
-            module
-        });
-        Self {
-            name,
-            slave: pair.slave,
-            script,
-        }
-    }
-
-    /// Waits until the script has run to its end.
-    fn end(self) {
-        self.script.join().unwrap();
-        drop(self.slave);
-    }
-}
+use crate::serial_line::{SerialLine, SerialModule};
 
 #[test]
 fn a_session_byte_by_byte() {
@@ -165,7 +94,7 @@ fn an_adapter_that_is_pulled_out_is_local() {
     let line = SerialLine::with(|module| {
         module.grant_escape();
         module.expect(b"AT+MID\r");
-        module.0 = File::open("/dev/null").unwrap();
+        module.unplug();
     });
     let home = Home::new();
     let json = home

@@ -21,6 +21,7 @@ mod module;
 mod needs;
 mod sample_app;
 mod scripted;
+mod serial_line;
 
 mod at;
 mod at_serial;

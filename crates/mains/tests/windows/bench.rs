@@ -1,15 +1,17 @@
-//! Loopback and a state directory for one test, with the program of Windows and that of this machine. Tests take turns: wine binds a UDP
-//! socket to no loopback address but 127.0.0.1 while another program has the port, also on another address.
+//! Wine, a network of its own and a state directory for one test, with the program of Windows and that of this machine. The network is
+//! loopback: wine binds a UDP socket to no address of it but 127.0.0.1 while another program has the port, also on another address.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::needs;
 
@@ -18,60 +20,67 @@ pub const WITHIN: Duration = Duration::from_secs(60);
 const WINE: &str = "/usr/lib/wine/wine64";
 const COMPILER: &str = "x86_64-w64-mingw32-gcc";
 
-static TURN: Mutex<()> = Mutex::new(());
-
-/// The program of Windows and the folder of wine's registry and drives.
+/// The program of Windows, and wine as each test finds it.
 struct Wine {
-    program: PathBuf,
-    prefix: PathBuf,
+    folder: PathBuf,
+    _lock: File,
 }
 
 impl Wine {
-    /// Copies the program beside a library that wine lacks, and lets wine make its folder.
+    /// Copies the program beside a library that wine lacks, and lets wine make the folder of registry and drives.
     fn prepare(program: &Path) -> Result<Self, String> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
-        std::fs::create_dir_all(&folder).unwrap();
-        let lock = std::fs::File::create(folder.join("lock")).unwrap();
-        lock.lock().unwrap();
+        needs::namespaces(&[("ip", "iproute2")])?;
+        needs::tool(COMPILER, "--version", "gcc-mingw-w64-x86-64")?;
         if !Path::new(WINE).exists() {
             return Err(format!("{WINE} is missing (Debian package wine64)"));
         }
-        needs::tool(COMPILER, "--version", "gcc-mingw-w64-x86-64")?;
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows/bcryptprimitives.c");
-        needs::succeed(
-            Command::new(COMPILER)
-                .args(["-shared", "-Wall", "-o"])
-                .arg(folder.join("bcryptprimitives.dll"))
-                .arg(source)
-                .arg("-ladvapi32"),
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
+        std::fs::create_dir_all(&folder).unwrap();
+        let lock = File::create(folder.join("lock")).unwrap();
+        lock.lock().unwrap();
+        compile(
+            &folder,
+            "bcryptprimitives.c",
+            "bcryptprimitives.dll",
+            &["-shared", "-ladvapi32"],
         );
-        let copy = folder.join("mains.exe");
-        std::fs::copy(program, &copy).map_err(|error| format!("{}: {error}", program.display()))?;
-        let wine = Self {
-            program: copy,
-            prefix: folder.join("prefix"),
-        };
-        // Also waits for what wine does at its first start.
-        let made = wine.command("wineboot").arg("-i").output().unwrap();
-        assert!(made.status.success(), "{made:?}");
-        Ok(wine)
+        compile(&folder, "close.c", "close.exe", &[]);
+        std::fs::copy(program, folder.join("mains.exe"))
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        let prefix = folder.join("prefix");
+        needs::succeed(wine_command(&prefix, WINE).args(["wineboot", "-i"]));
+        // What it has written to the registry is kept when its server ends.
+        end_wine(&prefix);
+        Ok(Self {
+            folder,
+            _lock: lock,
+        })
     }
 
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(WINE);
-        command
-            .env_clear()
-            .env("WINEPREFIX", &self.prefix)
-            .env("WINEDEBUG", "-all")
-            // Neither .NET nor a browser is asked for.
-            .env("WINEDLLOVERRIDES", "mscoree,mshtml=")
-            .env("HOME", &self.prefix)
-            .env("TZ", "UTC")
-            .env("LANG", "C.UTF-8")
-            .arg(program.as_ref())
-            .stdin(Stdio::null());
-        command
+    /// Copies the folder of registry and drives; what nobody changes is linked.
+    fn prefix(&self) -> TempDir {
+        let copy = tempfile::tempdir_in(&self.folder).unwrap();
+        let script = "cp -al prefix/drive_c \"$0\" && cp -a prefix/dosdevices prefix/*.reg prefix/.update-timestamp \"$0\"";
+        needs::succeed(
+            Command::new("sh")
+                .args(["-c", script])
+                .arg(copy.path())
+                .current_dir(&self.folder),
+        );
+        copy
     }
+}
+
+/// Compiles a file of this folder for Windows.
+fn compile(folder: &Path, source: &str, name: &str, options: &[&str]) {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/windows");
+    needs::succeed(
+        Command::new(COMPILER)
+            .args(["-Wall", "-Werror", "-o"])
+            .arg(folder.join(name))
+            .arg(tests.join(source))
+            .args(options),
+    );
 }
 
 fn wine() -> Option<&'static Wine> {
@@ -85,12 +94,35 @@ fn wine() -> Option<&'static Wine> {
         .as_ref()
 }
 
-/// A turn at loopback.
+/// Returns a command of wine with this folder.
+fn wine_command(prefix: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("WINEPREFIX", prefix)
+        .env("WINEDEBUG", "-all")
+        // Neither .NET nor a browser is asked for.
+        .env("WINEDLLOVERRIDES", "mscoree,mshtml=")
+        .env("HOME", prefix)
+        .env("TZ", "UTC")
+        .env("LANG", "C.UTF-8")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Ends all programs of wine with this folder.
+fn end_wine(prefix: &Path) {
+    let _ = wine_command(prefix, "/usr/lib/wine/wineserver64")
+        .arg("-k")
+        .status();
+}
+
+/// A network and a wine for one test.
 pub struct WindowsBench {
     wine: &'static Wine,
-    folder: tempfile::TempDir,
+    prefix: TempDir,
+    folder: TempDir,
     running: Vec<Child>,
-    _turn: MutexGuard<'static, ()>,
 }
 
 /// Result of a run.
@@ -134,7 +166,7 @@ impl WineRun {
 }
 
 impl WindowsBench {
-    /// Waits for a turn; `None`, and a reason on stderr, where the program for Windows cannot be run.
+    /// Enters a network of its own; `None`, and a reason on stderr, where the program for Windows cannot be run.
     pub fn new() -> Option<Self> {
         let Some(wine) = wine() else {
             let reason =
@@ -142,12 +174,12 @@ impl WindowsBench {
             let _ = writeln!(std::io::stderr(), "skipped: {reason}");
             return None;
         };
+        assert!(needs::own_network(), "root may have a network");
         Some(Self {
             wine,
+            prefix: wine.prefix(),
             folder: tempfile::tempdir().unwrap(),
             running: Vec::new(),
-            // After a test that failed, too.
-            _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner),
         })
     }
 
@@ -174,18 +206,39 @@ impl WindowsBench {
         self.path("Zuse M\u{fc}ller/state")
     }
 
+    /// Returns the file of the program on Windows.
+    pub fn program(&self) -> String {
+        on_windows(&self.wine.folder.join("mains.exe"))
+    }
+
+    /// Returns the folder in which wine keeps registry and drives.
+    pub fn prefix(&self) -> &Path {
+        self.prefix.path()
+    }
+
+    /// Lets wine start anew, with the registry as it is.
+    pub fn restart(&self) {
+        end_wine(self.prefix.path());
+    }
+
     /// The program of Windows.
     pub fn windows(&self, words: &[&str]) -> Command {
-        let mut command = self.wine.command(&self.wine.program);
+        let mut command = self.other(&self.program(), &[]);
         self.describe(&mut command, &on_windows(&self.state()), words);
         command
     }
 
     /// Another program of Windows.
     pub fn other(&self, program: &str, words: &[&str]) -> Command {
-        let mut command = self.wine.command(program);
-        command.args(words);
+        let mut command = wine_command(self.prefix.path(), WINE);
+        command.arg(program).args(words);
         command
+    }
+
+    /// Closes the windows in which the program of Windows runs.
+    pub fn close_windows(&self) {
+        let close = on_windows(&self.wine.folder.join("close.exe"));
+        needs::succeed(&mut self.other(&close, &[]));
     }
 
     /// The program of this machine, with a state of its own.
@@ -249,6 +302,7 @@ impl Drop for WindowsBench {
             let _ = child.kill();
             let _ = child.wait();
         }
+        end_wine(self.prefix.path());
     }
 }
 
@@ -274,6 +328,7 @@ pub fn run(command: &mut Command) -> WineRun {
 /// A command that goes on.
 pub struct StartedProgram {
     child: Option<Child>,
+    received: mpsc::Receiver<String>,
     /// The lines that it printed when it was ready.
     pub lines: Vec<String>,
 }
@@ -292,10 +347,11 @@ impl StartedProgram {
         });
         let mut running = Self {
             child: Some(child),
+            received,
             lines: Vec::new(),
         };
         while running.lines.len() < count {
-            match received.recv_timeout(WITHIN) {
+            match running.received.recv_timeout(WITHIN) {
                 Ok(line) => running.lines.push(line.trim_end().to_owned()),
                 Err(error) => panic!("{command:?}: {error}: {}", running.end(Signal::SIGKILL).1),
             }
@@ -303,10 +359,35 @@ impl StartedProgram {
         running
     }
 
-    /// Sends a signal, and waits for the end; returns the exit code and what went to stderr.
-    pub fn end(mut self, signal: Signal) -> (Option<i32>, String) {
-        let mut child = self.child.take().unwrap();
+    /// Waits for a further line.
+    #[track_caller]
+    pub fn next_line(&mut self) -> String {
+        self.received.recv_timeout(WITHIN).unwrap()
+    }
+
+    /// Stops the program for a while, as sleep of the computer does.
+    pub fn sleep_during(&self, time: Duration, meanwhile: impl FnOnce()) {
+        self.signal(Signal::SIGSTOP);
+        let begin = Instant::now();
+        meanwhile();
+        std::thread::sleep(time.saturating_sub(begin.elapsed()));
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Sends a signal, and waits for the end; returns the exit code and what went to stderr.
+    pub fn end(self, signal: Signal) -> (Option<i32>, String) {
+        self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits for the end; returns the exit code and what went to stderr.
+    pub fn wait(mut self) -> (Option<i32>, String) {
+        let mut child = self.child.take().unwrap();
         let code = child.wait().unwrap().code();
         let mut log = String::new();
         if let Some(mut stderr) = child.stderr.take() {

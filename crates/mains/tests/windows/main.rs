@@ -21,9 +21,16 @@
 #[path = "../cli/needs.rs"]
 #[allow(dead_code, reason = "other tests share this file")]
 mod needs;
+#[path = "../cli/serial_line.rs"]
+#[allow(dead_code, reason = "other tests share this file")]
+mod serial_line;
 
 mod bad_input;
 mod bench;
+mod bridges;
+mod cards;
+mod serial;
 mod serving;
 mod setting_up;
+mod terminal;
 mod verbs;

@@ -8,7 +8,7 @@ const HOME: &str = "Home:correct horse";
 /// A module that is back soon.
 const QUICK: [&str; 4] = ["--fault", "restart=300ms", "--fault", "association=100ms"];
 
-fn fresh(bench: &mut WindowsBench) -> (String, String) {
+pub fn fresh(bench: &mut WindowsBench) -> (String, String) {
     let words = [&["--ap", "--home-network", HOME][..], &QUICK].concat();
     bench.emulate(2, 1, &words).remove(0)
 }
@@ -115,8 +115,11 @@ fn the_user_is_told_how_windows_joins_a_network() {
     assert!(run.stderr.contains("taskbar"), "{run:#?}");
 }
 
-#[test]
-fn ctrl_c_in_the_middle_leaves_the_plug_as_it_was() {
+/// Starts a setup whose proof takes as long as the association, ends it in the middle, and compares what the plug is then.
+fn end_in_the_middle(
+    end: impl FnOnce(&WindowsBench, StartedProgram) -> (Option<i32>, String),
+    by: &str,
+) {
     let Some(mut bench) = WindowsBench::new() else {
         return;
     };
@@ -125,16 +128,25 @@ fn ctrl_c_in_the_middle_leaves_the_plug_as_it_was() {
     let key = bench.write("key.txt", "correct horse\n");
     let words = manual(&key, &address);
     let setting_up = StartedProgram::start(&mut bench.windows(&words), 0);
-    // Long enough for the proof to begin, which takes as long as the association.
+    // Long enough for the proof to begin.
     std::thread::sleep(std::time::Duration::from_secs(4));
-    let (code, log) = setting_up.end(Signal::SIGINT);
+    let (code, log) = end(&bench, setting_up);
     assert_eq!(code, Some(1), "{log}");
-    assert!(log.contains("interrupted by Ctrl-C"), "{log}");
+    assert!(log.contains(&format!("interrupted by {by}")), "{log}");
     let mode = bench.json(&["at", &address, "WMODE"]).ends_with(0).json();
-    assert!(
-        mode[0]["reply"]
-            .as_str()
-            .is_some_and(|reply| reply.contains("AP")),
-        "{mode} of {mac}"
-    );
+    assert_eq!(mode[0]["reply"], "+ok=AP", "{mac}: {log}");
+}
+
+#[test]
+fn ctrl_c_in_the_middle_leaves_the_plug_as_it_was() {
+    end_in_the_middle(|_, setting_up| setting_up.end(Signal::SIGINT), "Ctrl-C");
+}
+
+#[test]
+fn closing_the_window_in_the_middle_leaves_the_plug_as_it_was() {
+    let close = |bench: &WindowsBench, setting_up: StartedProgram| {
+        bench.close_windows();
+        setting_up.wait()
+    };
+    end_in_the_middle(close, "the closing of the window");
 }

@@ -104,6 +104,40 @@ fn plugs_are_found_and_say_the_same_as_on_this_machine() {
 }
 
 #[test]
+fn help_is_in_the_words_of_windows() {
+    const LINUX: [&str; 11] = [
+        "/etc/", "/var/", "/dev/", "/media/", "~/", "XDG", "systemd", "SIGTERM", "sudo", "chmod",
+        "`fg`",
+    ];
+    let Some(bench) = WindowsBench::new() else {
+        return;
+    };
+    let is_of_linux = |help: &str| LINUX.iter().any(|word| help.contains(word));
+    let mut helps = vec![(Vec::new(), mains::cli::Cli::definition())];
+    let mut compared = 0;
+    while let Some((words, mut verb)) = helps.pop() {
+        for below in verb.get_subcommands() {
+            helps.push((
+                [&words[..], &[below.get_name().to_owned()]].concat(),
+                below.clone(),
+            ));
+        }
+        if !is_of_linux(&verb.render_long_help().to_string()) {
+            continue;
+        }
+        compared += 1;
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = bench.run(&words).ends_with(0).stdout;
+        assert!(!is_of_linux(&help), "{words:?}: {help}");
+    }
+    assert!(compared > 5, "{compared}");
+    let help = bench.run(&["name", "--help"]).ends_with(0).stdout;
+    assert!(help.contains("%LOCALAPPDATA%"), "{help}");
+    let help = bench.run(&["serve", "--help"]).ends_with(0).stdout;
+    assert!(help.contains("ServiceProfiles\\LocalService"), "{help}");
+}
+
+#[test]
 fn a_name_leads_to_the_plug() {
     let Some(mut bench) = WindowsBench::new() else {
         return;
@@ -126,13 +160,15 @@ fn a_name_leads_to_the_plug() {
 }
 
 #[test]
-fn watch_prints_readings_until_ctrl_c() {
+fn watch_prints_readings_over_a_sleep_until_ctrl_c() {
     let Some(mut bench) = WindowsBench::new() else {
         return;
     };
     let (address, mac) = bench.emulate(2, 1, &["--load", "40"]).remove(0);
-    let watching = StartedProgram::start(&mut bench.windows(&["--json", "watch", &address]), 2);
-    for line in &watching.lines {
+    let mut watching = StartedProgram::start(&mut bench.windows(&["--json", "watch", &address]), 1);
+    watching.sleep_during(std::time::Duration::from_secs(5), || ());
+    let after = watching.next_line();
+    for line in watching.lines.iter().chain([&after]) {
         let reading: Value = serde_json::from_str(line).unwrap();
         assert_eq!(reading["plug"], mac);
         assert!(
