@@ -24,6 +24,12 @@ fn in_console(bench: &WindowsBench, words: &[&str]) -> OsSession {
     session
 }
 
+/// Types an answer. The question is written before the console is ready for it.
+fn answer(session: &mut OsSession, keys: &str) {
+    std::thread::sleep(Duration::from_millis(500));
+    session.send(keys).unwrap();
+}
+
 /// Waits for the end; returns the output since the last question, and the exit code.
 fn rest(session: &mut OsSession) -> (String, i32) {
     let found = session.expect(Eof).unwrap();
@@ -44,12 +50,10 @@ fn a_key_is_asked_for_and_not_shown() {
     session.expect("Which network is yours").unwrap();
     // The console moves its cursor over the blank.
     session.expect("]:").unwrap();
-    session.send("Home\r").unwrap();
+    answer(&mut session, "Home\r");
     session.expect("Key of 'Home'").unwrap();
     session.expect("open):").unwrap();
-    // The prompt is written before the echo is switched off.
-    std::thread::sleep(Duration::from_millis(500));
-    session.send(format!("{KEY}\r")).unwrap();
+    answer(&mut session, &format!("{KEY}\r"));
     let (output, code) = rest(&mut session);
     assert_eq!(code, 0, "{output}");
     assert!(
@@ -72,8 +76,7 @@ fn ctrl_c_at_a_hidden_question_changes_nothing() {
     let words = ["setup", "--module", &address, "--ssid", "Home"];
     let mut session = in_console(&bench, &words);
     session.expect("open):").unwrap();
-    std::thread::sleep(Duration::from_millis(500));
-    session.send("\u{3}").unwrap();
+    answer(&mut session, "\u{3}");
     let (output, code) = rest(&mut session);
     assert_eq!(code, 1, "{output}");
     let mode = bench.json(&["at", &address, "WMODE"]).ends_with(0).json();
