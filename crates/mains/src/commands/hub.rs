@@ -7,6 +7,7 @@ use api::client::Client;
 use crate::context::Context;
 use crate::directories;
 use crate::error::{Failure, Outcome};
+use crate::help::help_of;
 use crate::ui::{DIM, clean, paint};
 
 mod adopt;
@@ -24,7 +25,7 @@ mod token;
 mod transfer;
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = concat!("\
 Start a hub with `mains serve`. These verbs use the hub that runs on this computer, or the one that --hub names, with its \
 token in MAINS_TOKEN.
 
@@ -33,13 +34,13 @@ Examples:
   mains hub adopt --all                # adopt every plug that replies
   mains hub set heater --metering 5s --power-on last
   mains hub replace \"old heater\" 192.168.1.107
-  mains hub backup /media/mains.sqlite
-  mains hub restore /media/mains.sqlite
+  mains hub backup ", help_of!(backup_file), "
+  mains hub restore ", help_of!(backup_file), "
   mains hub migrate --to postgres://hub@nas/mains
   mains hub token add grafana
   mains --hub http://nas:8480 hub status
 
-Exit codes: 0 done, 2 wrong usage, configuration or token, 3 no such plug or token, 4 no reply from a plug, 8 no hub.")]
+Exit codes: 0 done, 2 wrong usage, configuration or token, 3 no such plug or token, 4 no reply from a plug, 8 no hub."))]
 pub struct HubArgs {
     #[command(subcommand)]
     command: HubCommand,
