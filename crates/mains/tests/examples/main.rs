@@ -164,7 +164,12 @@ fn misunderstood(line: &str) -> Option<String> {
     let end = line
         .find([';', '|', '>', '<', '#'])
         .filter(|end| *end > begin);
-    let alone = line[begin..end.unwrap_or(line.len())].trim_end_matches(['"', ')', ' ']);
+    let alone = line[begin..end.unwrap_or(line.len())].trim_end_matches([')', ' ']);
+    // A quotation may have begun before the command.
+    let alone = match alone.matches('"').count() % 2 {
+        0 => alone,
+        _ => alone.trim_end_matches(['"', ')', ' ']),
+    };
     if ON_WINDOWS.iter().any(|option| alone.ends_with(option)) {
         return None;
     }
