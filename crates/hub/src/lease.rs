@@ -282,6 +282,11 @@ impl CommandPermit for Lease {
         let until = self.0.until.load(Ordering::Acquire);
         until == FOR_EVER || steady_ms(Duration::ZERO) < until
     }
+
+    fn max_delivery(&self) -> Option<Duration> {
+        // The system would repeat it for minutes, long after another hub has the lease.
+        (!self.0.hub.is_empty()).then_some(LEASE_DURATION - HOLD_DURATION)
+    }
 }
 
 /// Returns a time from now by a clock that nobody sets, in milliseconds.

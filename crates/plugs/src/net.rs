@@ -179,6 +179,11 @@ impl Lan {
         self.permit.as_ref().is_none_or(|permit| permit.is_valid())
     }
 
+    /// Returns the time after which a command that was sent must not arrive any longer.
+    fn max_delivery(&self) -> Option<Duration> {
+        self.permit.as_ref()?.max_delivery()
+    }
+
     /// Returns the families whose members are searched for.
     pub fn families(&self) -> &Families {
         &self.families

@@ -16,7 +16,7 @@ mod share;
 
 pub use console::{UdpConsole, UdpConsoleError};
 pub use datagram::Datagram;
-pub use device::bind_device;
+pub use device::{bind_device, limit_retransmission};
 pub use holder::PortHolder;
 pub use interfaces::{Interface, InterfaceError, interfaces, same_network, select, source_for};
 pub use join::{Resume, join};

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 
-use hiflying::net::{Datagram, UdpPort, bind_device};
+use hiflying::net::{Datagram, UdpPort, bind_device, limit_retransmission};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{broadcast, watch};
@@ -60,7 +60,7 @@ type Awaiting = Pin<Box<dyn Future<Output = InboundLink> + Send>>;
 
 /// Opens a TCP connection.
 pub(super) fn connect(lan: &Lan, address: Ipv4Addr, port: u16) -> Opening {
-    let device = lan.device_towards(address);
+    let (device, max_delivery) = (lan.device_towards(address), lan.max_delivery());
     Box::pin(async move {
         let socket = TcpSocket::new_v4()?;
         if let Some(device) = device
@@ -71,6 +71,11 @@ pub(super) fn connect(lan: &Lan, address: Ipv4Addr, port: u16) -> Opening {
         let stream = socket.connect(SocketAddr::from((address, port))).await?;
         // A command must not wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
+        if let Some(limit) = max_delivery
+            && let Err(error) = limit_retransmission(&stream, limit)
+        {
+            tracing::debug!(%error, "a command may arrive late");
+        }
         Ok(stream)
     })
 }

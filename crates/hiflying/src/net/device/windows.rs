@@ -1,6 +1,7 @@
 //! No binding: data leave by the interface to whose address the socket is bound, or that the routes name.
 
 use std::io;
+use std::time::Duration;
 
 use socket2::SockRef;
 
@@ -10,5 +11,14 @@ use socket2::SockRef;
 ///
 /// None.
 pub fn bind_device<'s>(_: impl Into<SockRef<'s>>, _: &str) -> io::Result<()> {
+    Ok(())
+}
+
+/// Leaves retransmissions to the system.
+///
+/// # Errors
+///
+/// None.
+pub fn limit_retransmission<'s>(_: impl Into<SockRef<'s>>, _: Duration) -> io::Result<()> {
     Ok(())
 }
