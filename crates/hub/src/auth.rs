@@ -60,7 +60,7 @@ use crate::store::{SettingStore, Store};
 
 pub use self::middleware::Caller;
 pub use self::pages::local_path;
-pub use self::passed_on::PassedOn;
+pub use self::passed_on::{PassedOn, StandbyNote};
 pub(crate) use self::passing::PassingGate;
 pub use self::prefix::PathPrefix;
 pub use self::routes::{NewPassword, openapi};

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::auth::{PassedOn, PassingGate};
+use crate::auth::{PassedOn, PassingGate, StandbyNote};
 use crate::context::{HubReady, RunContext};
 use crate::guest::PathAccess;
 use crate::http::problem::Problem;
@@ -119,8 +119,18 @@ impl StandbyHub {
         OWN_PATHS.contains(&path) || guests.any(|guest| guest.access(path) == PathAccess::Public)
     }
 
+    /// Returns the sentence for pages that the active hub does not answer.
+    fn note(&self) -> StandbyNote {
+        let active = self.0.context.lease.active_hub();
+        let at = active.map_or_else(String::new, |hub| format!(" at {}", hub.url));
+        StandbyNote(format!(
+            "This hub is on standby, and the active hub{at} cannot be reached. What is shown was stored before."
+        ))
+    }
+
     /// Answers from what the database holds.
-    async fn answer_itself(&self, request: Request) -> Response {
+    async fn answer_itself(&self, mut request: Request) -> Response {
+        request.extensions_mut().insert(self.note());
         match self.follower().await {
             Ok(router) => router.oneshot(request).await.into_response(),
             Err(error) => {

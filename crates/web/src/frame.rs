@@ -93,6 +93,8 @@ pub(crate) struct Frame {
     scope: Scope,
     /// The hub's plugs are emulated, which each page mentions.
     pub(crate) is_simulated: bool,
+    /// Sentence about a hub on standby.
+    pub(crate) standby: Option<String>,
     /// The page holds its style, and does not wait for a second request.
     pub(crate) holds_style: bool,
 }
@@ -110,6 +112,7 @@ impl Frame {
             theme: visit.theme,
             scope: visit.scope,
             is_simulated: visit.is_simulated,
+            standby: visit.standby.clone(),
             holds_style: false,
         }
     }

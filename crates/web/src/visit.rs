@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use hub::auth::{AccessControl, Caller, PathPrefix};
+use hub::auth::{AccessControl, Caller, PathPrefix, StandbyNote};
 use hub::log::EventLog;
 use jiff::tz::TimeZone;
 
@@ -85,6 +85,8 @@ pub(crate) struct Visit {
     pub(crate) timezone: String,
     /// The hub's plugs are emulated.
     pub(crate) is_simulated: bool,
+    /// Sentence about a hub on standby.
+    pub(crate) standby: Option<String>,
     /// A browser opens the page; otherwise a script or a program reads it.
     pub(crate) is_opened: bool,
     /// The visitor; `None` without a login.
@@ -112,6 +114,10 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             unread: parts.extensions.get().map_or(0, EventLog::unread),
             timezone: format::zone(parts.extensions.get().unwrap_or(&TimeZone::UTC)),
             is_simulated: parts.extensions.get::<SimulatedHome>().is_some(),
+            standby: parts
+                .extensions
+                .get()
+                .map(|StandbyNote(sentence)| sentence.clone()),
             auth: parts.extensions.get().cloned(),
             caller,
             ..Self::without_login(prefix, &parts.headers, scope)
@@ -147,6 +153,7 @@ impl Visit {
             // It shows no time.
             timezone: String::new(),
             is_simulated: false,
+            standby: None,
             is_opened: headers
                 .get(header::ACCEPT)
                 .is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))

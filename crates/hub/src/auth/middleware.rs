@@ -260,6 +260,7 @@ impl AccessControl {
         let passed_on = PassedOn::of(request.headers(), &self.0.lease);
         let is_from_hub = passed_on.is_some();
         if let Some(passed_on) = passed_on {
+            request.extensions_mut().insert(passed_on.note());
             request.extensions_mut().insert(passed_on);
         }
         forwarded::unwrap(request, &self.0.web, self.0.is_tls, is_from_hub);

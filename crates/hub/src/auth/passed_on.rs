@@ -19,7 +19,19 @@ pub struct PassedOn {
     is_admin: bool,
 }
 
+/// A sentence for pages that are seen at a hub on standby: an extension of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandbyNote(pub String);
+
 impl PassedOn {
+    /// Returns the sentence for pages.
+    pub(super) fn note(&self) -> StandbyNote {
+        StandbyNote(format!(
+            "This is the hub on standby at {}. The active hub answers.",
+            self.standby
+        ))
+    }
+
     /// Returns the mark of a request that another hub of the site has passed on.
     pub(crate) fn of(headers: &HeaderMap, lease: &Lease) -> Option<Self> {
         let secret = headers.get(SECRET)?;

@@ -316,6 +316,9 @@ fn the_other_hub_takes_over_and_nothing_is_lost_or_done_twice() {
             .0
     };
     assert_eq!([sees(0), sees(1)], [200, 200]);
+    let page = |hub| site::request(hub, "GET", "/", &cookie, None).unwrap().2;
+    let is_told = [0, 1].map(|hub| page(hub).contains("This is the hub on standby at http://"));
+    assert_eq!(is_told, [false, true]);
     model.schedule(50);
     model.kill();
     assert_eq!(
