@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
 use socket2::SockRef;
@@ -16,4 +17,13 @@ pub fn bind_device<'s>(socket: impl Into<SockRef<'s>>, device: &str) -> io::Resu
     socket
         .into()
         .bind_device_by_index_v4(NonZeroU32::new(index))
+}
+
+/// Leaves retransmissions to the system.
+///
+/// # Errors
+///
+/// None.
+pub fn limit_retransmission<'s>(_: impl Into<SockRef<'s>>, _: Duration) -> io::Result<()> {
+    Ok(())
 }
