@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 pub use error::{ClientError, Refusal};
@@ -31,6 +32,7 @@ pub use plug::MAX_SEARCH;
 pub use request::{Download, Versioned};
 pub use url::HubUrl;
 
+use crate::OfSite;
 use request::Request;
 
 mod admin;
@@ -162,6 +164,21 @@ impl Client {
         let kinds = kinds.map(|kinds| ("kinds", kinds));
         let request = self.request(Method::GET, "events").query(&kinds.as_slice());
         Ok(EventStream::new(request.listen(last).await?, last))
+    }
+
+    /// Returns the objects of a list that belong to the hub's own site, which are all where there is only one.
+    async fn of_own_site<'a, T: DeserializeOwned>(
+        &'a self,
+        list: impl Fn() -> Request<'a>,
+    ) -> Result<Vec<T>, ClientError> {
+        let mut objects: Vec<OfSite<T>> = list().reply().await?;
+        if objects.iter().any(|object| object.site.is_some()) {
+            let sites = self.sites().await?.into_iter();
+            let own = sites.filter(|site| site.is_own).map(|site| site.site);
+            let own: Vec<_> = own.map(|site| ("site", site)).collect();
+            objects = list().query(&own).reply().await?;
+        }
+        Ok(objects.into_iter().map(|object| object.object).collect())
     }
 
     /// Begins a request for a path below `/api/v1/`, e.g. `plugs/accf23123456`.

@@ -10,6 +10,7 @@
 //! * `harden`: locking a plug down.
 //! * `cause`: on whose behalf a relay moved. `log`: past events.
 //! * `local_date`, `time_of_day`, `moment`, [`duration`]: times as people write them.
+//! * `site`, `sites`: the name of a site; what is told of each.
 //! * `error`: errors with their kind, message, hint and field.
 
 mod cause;
@@ -37,6 +38,8 @@ mod rule;
 pub mod running;
 mod schedule;
 mod shared;
+mod site;
+mod sites;
 mod status;
 mod takeover;
 mod tariff;
@@ -73,6 +76,8 @@ pub use requests::{
 pub use rule::{Rule, RuleKind, TestPulse};
 pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, When};
 pub use shared::{HubEntry, HubLease, HubRole};
+pub use site::SiteName;
+pub use sites::{MissingPlug, OfSite, SiteReport, SiteView, TariffCost};
 pub use status::{
     Cost, Halted, LastRun, NoStatus, Repricing, RuleStatus, ScheduleStatus, TariffStatus,
 };

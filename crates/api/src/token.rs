@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::Id;
 use crate::json::{optional_seconds, seconds};
+use crate::site::SiteName;
 
 /// Extent of the access of a token or a login. Each includes those before it.
 #[derive(
@@ -70,6 +71,10 @@ pub struct TokenInfo {
     #[serde(default)]
     #[schema(required)]
     pub scope: Scope,
+    /// Sites that it may see; omitted if all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub sites: Vec<SiteName>,
     /// Time at which it ends; null if it does not end by itself.
     #[serde(default, serialize_with = "optional_seconds")]
     #[schema(required)]
@@ -101,6 +106,9 @@ pub struct TokenRequest {
     /// Extent of its access; `admin` unless given.
     #[serde(default)]
     pub scope: Scope,
+    /// Sites that it may see; all unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<SiteName>,
     /// Time at which it ends; never unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
@@ -120,12 +128,15 @@ pub struct NewToken {
 }
 
 /// Creates a link that logs a browser in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginLinkRequest {
     /// Extent of the browser's access, at least `read`; `admin` unless given.
     #[serde(default)]
     pub scope: Scope,
+    /// Sites that the browser may see; all unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<SiteName>,
 }
 
 /// A link that logs a browser in once.

@@ -43,6 +43,7 @@ async fn main() {
         url: url.parse().unwrap(),
         password: None,
         ca_file: None,
+        site: api::SiteName::default(),
     });
     let open = async || open(postgres.as_ref(), &file).await;
     let store = open().await;

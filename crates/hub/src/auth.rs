@@ -6,7 +6,7 @@
 //! * `secret`: credentials and their digests. `tokens`: the list of tokens. `admin`: the token in the state directory.
 //! * `password`: argon2id. `login_limit`: the limit on attempts; `client`: by whom they are counted.
 //! * `sessions`: browsers that are logged in, and the links that log one in.
-//! * `scope`: the scope that a request needs.
+//! * `scope`: the scope that a request needs. `sites`: the sites that a caller may see.
 //! * `forwarded`: what proxies say of a request. `prefix`: the prefix of its path.
 //! * `links`: links that log a browser in. `passing`, `passed_on`: requests that a standby passes on.
 //! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
@@ -31,6 +31,7 @@ mod scope;
 mod secret;
 mod sessions;
 mod settings;
+mod sites;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -38,7 +39,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{HubRole, LogEntry, LogKind, RequestError, Scope};
+use api::{HubRole, LogEntry, LogKind, RequestError, Scope, SiteName};
 use axum::Router;
 use axum::http::HeaderValue;
 use jiff::Timestamp;
@@ -96,6 +97,7 @@ struct AuthShared {
     url: String,
     cookie: String,
     web: WebConfig,
+    site: SiteName,
     /// Policy of responses that may be framed.
     frame_policy: Option<HeaderValue>,
     admin_token: PathBuf,
@@ -223,6 +225,7 @@ impl AccessControl {
             },
             lease,
             web: config.web.clone(),
+            site: config.site.clone(),
             frame_policy: middleware::frame_policy(&config.web.frame_ancestors),
             admin_token,
             clock: SessionClock::start(),

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use api::{Period, Scope};
+use api::{Period, Scope, SiteName};
 use axum::http::uri::Authority;
 use jiff::tz::TimeZone;
 
@@ -15,6 +15,8 @@ use crate::store::PostgresConfig;
 /// Settings of the hub.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The site that the hub belongs to.
+    pub site: SiteName,
     /// Address on which HTTP is served.
     pub listen: SocketAddr,
     /// Additional names or addresses of the hub, besides its own addresses and `localhost`.
@@ -156,6 +158,7 @@ impl Config {
     pub fn in_state(state: impl Into<PathBuf>) -> Self {
         let state = state.into();
         Self {
+            site: SiteName::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
             hosts: Vec::new(),
             tls: None,

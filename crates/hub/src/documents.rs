@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::automation::run_state::{RunState, schedule_status};
 use crate::hub::Hub;
 use crate::repository::Repository;
-use crate::schedule::next_due;
+use crate::schedule::{Clock, next_due};
 
 /// Maximum number of times an edit is repeated after losing to a concurrent edit.
 const MAX_EDIT_RETRIES: usize = 5;
@@ -36,6 +36,9 @@ pub trait HubDocument: Document {
 
     /// Returns the fields that the hub adds to a document.
     fn status(hub: &Hub, stored: &Stored<Self>) -> Self::Status;
+
+    /// Returns as much of the fields that a hub adds as its store tells.
+    fn stored_status(all: &Repository<Self>, clock: &Clock, stored: &Stored<Self>) -> Self::Status;
 
     /// Returns the fields that the hub adds to the response of a change, from the documents before it.
     fn changed_status(
@@ -227,6 +230,10 @@ impl HubDocument for Group {
         NoStatus {}
     }
 
+    fn stored_status(_: &Repository<Self>, _: &Clock, _: &Stored<Self>) -> NoStatus {
+        NoStatus {}
+    }
+
     fn event(view: Arc<DocumentView<Self>>) -> Event {
         Event::Group(view)
     }
@@ -266,7 +273,7 @@ impl HubDocument for Schedule {
 
     /// Also marks targets that were removed. If none is left, there is no next run.
     fn status(hub: &Hub, stored: &Stored<Self>) -> ScheduleStatus {
-        let mut status = schedule_status(hub.schedules(), hub.clock(), stored, plugs::now());
+        let mut status = Self::stored_status(hub.schedules(), hub.clock(), stored);
         let targets = &stored.body.targets;
         let is_missing = |target: &&SwitchTarget| match target {
             SwitchTarget::Plug(plug) => hub.registry().view(*plug).is_none(),
@@ -277,6 +284,14 @@ impl HubDocument for Schedule {
             (status.next, status.upcoming) = (None, Vec::new());
         }
         status
+    }
+
+    fn stored_status(
+        all: &Repository<Self>,
+        clock: &Clock,
+        stored: &Stored<Self>,
+    ) -> ScheduleStatus {
+        schedule_status(all, clock, stored, plugs::now())
     }
 
     fn event(view: Arc<DocumentView<Self>>) -> Event {
@@ -312,17 +327,24 @@ impl HubDocument for Rule {
     /// The state that the automation has recorded, and plugs that were removed. An edit ends a halt, even before the automation has
     /// read it.
     fn status(hub: &Hub, stored: &Stored<Self>) -> RuleStatus {
-        let state = hub.rules().state(&stored.id);
-        let record = RunState::<Value>::read(&state, stored.revision);
         let plugs = stored.body.plugs().map(|(_, plug)| plug);
         let metering = hub.registry().metering_interval(stored.body.plug);
         RuleStatus {
-            last: record.last,
-            halted: record.halted,
             missing: plugs
                 .filter(|plug| hub.registry().view(*plug).is_none())
                 .collect(),
             reacts_within_s: metering.and_then(|interval| stored.body.reacts_within_s(interval)),
+            ..Self::stored_status(hub.rules(), hub.clock(), stored)
+        }
+    }
+
+    fn stored_status(all: &Repository<Self>, _: &Clock, stored: &Stored<Self>) -> RuleStatus {
+        let record = RunState::<Value>::read(&all.state(&stored.id), stored.revision);
+        RuleStatus {
+            last: record.last,
+            halted: record.halted,
+            missing: Vec::new(),
+            reacts_within_s: None,
         }
     }
 
@@ -355,6 +377,10 @@ impl HubDocument for Tariff {
     }
 
     fn status(_: &Hub, _: &Stored<Self>) -> TariffStatus {
+        TariffStatus::default()
+    }
+
+    fn stored_status(_: &Repository<Self>, _: &Clock, _: &Stored<Self>) -> TariffStatus {
         TariffStatus::default()
     }
 

@@ -2,19 +2,21 @@
 //!
 //! The API, pages and MQTT call the same functions of [`Hub`], with the same defaults and limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use api::{
     Cost, EnergyPeriod, EnergyRequest, EnergyRow, History, HistoryRequest, HouseQuarter,
-    HouseholdRow, RangeRequest, Repricing, RequestError, Stored, Tariff, TariffKind, TimeRange,
+    HouseholdRow, RangeRequest, Repricing, RequestError, SiteName, Stored, Tariff, TariffCost,
+    TariffKind, TimeRange,
 };
 use hiflying::Mac;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use crate::energy::{house_quarters, household, report};
+use crate::energy::{CostReport, house_quarters, household, report};
 use crate::hub::Hub;
-use crate::store::{HistoryQuery, HistoryStep, HistorySteps, csv};
+use crate::registry::unknown_plug;
+use crate::store::{HistoryQuery, HistoryStep, HistorySteps, Store, csv};
 use grid::{Grid, MAX_POINTS, outside};
 
 mod grid;
@@ -36,7 +38,42 @@ const DEFAULT_MONTHS: i64 = 12;
 /// Default number of years of energy.
 const DEFAULT_YEARS: i64 = 5;
 
+/// History of one site, by what it is computed from.
+#[derive(Debug)]
+pub(crate) struct SiteHistory<'a> {
+    /// The site.
+    pub(crate) site: &'a SiteName,
+    /// Its store.
+    pub(crate) store: &'a dyn Store,
+    /// Its time zone.
+    pub(crate) zone: &'a TimeZone,
+    /// Its tariffs; none unless costs are asked for.
+    pub(crate) tariffs: Vec<Tariff>,
+    /// Its plugs; others with history were removed.
+    pub(crate) adopted: HashSet<Mac>,
+}
+
 impl Hub {
+    /// Returns the history of the hub's own site.
+    pub(crate) fn site_history(&self) -> SiteHistory<'_> {
+        let views = self.registry().views();
+        SiteHistory {
+            site: &self.config().site,
+            store: &**self.store(),
+            zone: &self.clock().timezone,
+            tariffs: Vec::new(),
+            adopted: views.iter().map(|view| view.plug.mac).collect(),
+        }
+    }
+
+    /// Returns the history of the hub's own site with its tariffs, for costs.
+    pub(crate) fn priced_history(&self) -> SiteHistory<'_> {
+        SiteHistory {
+            tariffs: bodies(&self.tariffs().all()),
+            ..self.site_history()
+        }
+    }
+
     /// Returns the history of a plug in steps. Steps without data are omitted; the unfinished last step is included.
     ///
     /// # Errors
@@ -47,28 +84,7 @@ impl Hub {
         plug: Mac,
         request: &HistoryRequest,
     ) -> Result<History, RequestError> {
-        self.recorded(plug).await?;
-        let zone = &self.clock().timezone;
-        let day_before = |to: Timestamp| to.checked_sub(DEFAULT_LENGTH).map_err(|_| outside());
-        let range = request.range.resolve(plugs::now(), zone, day_before)?;
-        let grid = Grid::new(range, request.step, zone)?;
-        let query = HistoryQuery {
-            plug,
-            from: range.from,
-            to: range.to,
-            step: grid.step,
-            edges: grid.edges,
-            limit: usize::try_from(MAX_POINTS).unwrap_or(usize::MAX),
-        };
-        let steps = self.store().history(&query).await;
-        let HistorySteps { step, points } = steps.map_err(|error| RequestError::from(&error))?;
-        Ok(History {
-            step_s: match step {
-                HistoryStep::Seconds(seconds) => seconds.into(),
-                HistoryStep::Edges => grid.seconds,
-            },
-            points,
-        })
+        self.site_history().history(plug, request).await
     }
 
     /// Returns energy and cost by period and plug.
@@ -77,37 +93,7 @@ impl Hub {
     ///
     /// As [`Hub::history`].
     pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, RequestError> {
-        let range = self.energy_range(request.range, request.by)?;
-        let tariffs = bodies(&self.tariffs().all());
-        self.energy_rows(range, request.by, &request.plugs, &tariffs)
-            .await
-    }
-
-    async fn energy_rows(
-        &self,
-        range: TimeRange,
-        by: EnergyPeriod,
-        named: &[Mac],
-        tariffs: &[Tariff],
-    ) -> Result<Vec<EnergyRow>, RequestError> {
-        let zone = &self.clock().timezone;
-        let plugs = self.energy_plugs(named).await?;
-        check_size(by, range, plugs.len())?;
-        let mut rows = Vec::new();
-        // Plug by plug, so that no more than the quarter-hours of one are in memory.
-        for plug in plugs {
-            let quarters = self
-                .store()
-                .quarters(Some(plug), range.from, range.to)
-                .await;
-            let quarters = quarters.map_err(|error| RequestError::from(&error))?;
-            let mut of_plug = report(quarters, tariffs, zone, by, range.from, range.to);
-            let removed = self.registry().view(plug).is_none();
-            of_plug.iter_mut().for_each(|row| row.removed = removed);
-            rows.append(&mut of_plug);
-        }
-        rows.sort_by(|a, b| (&a.period, a.mac).cmp(&(&b.period, b.mac)));
-        Ok(rows)
+        self.priced_history().energy(request).await
     }
 
     /// Returns energy, cost and standing charge of the whole household by period. Periods without data are omitted.
@@ -120,16 +106,7 @@ impl Hub {
         range: RangeRequest,
         by: EnergyPeriod,
     ) -> Result<Vec<HouseholdRow>, RequestError> {
-        let range = self.energy_range(range, by)?;
-        let tariffs = bodies(&self.tariffs().all());
-        let rows = self.energy_rows(range, by, &[], &tariffs).await?;
-        Ok(household(
-            &rows,
-            &tariffs,
-            &self.clock().timezone,
-            by,
-            range,
-        ))
+        self.priced_history().household(range, by).await
     }
 
     /// Returns the energy of the house by quarter-hours, removed plugs included; today unless `from` is given. Quarter-hours without
@@ -142,33 +119,25 @@ impl Hub {
         &self,
         range: RangeRequest,
     ) -> Result<Vec<HouseQuarter>, RequestError> {
-        let zone = &self.clock().timezone;
-        let start_of_day = |to: Timestamp| {
-            let start = to.to_zoned(zone.clone()).start_of_day();
-            Ok(start.map_err(|_| outside())?.timestamp())
-        };
-        let range = range.resolve(plugs::now(), zone, start_of_day)?;
-        if range.from.duration_until(range.to) > MAX_QUARTERS_LENGTH {
-            return Err(
-                RequestError::usage("from: quarter-hours are of at most 32 days")
-                    .at("from")
-                    .hint("ask for less time, or for days"),
-            );
-        }
-        let quarters = self.store().quarters(None, range.from, range.to).await;
-        Ok(house_quarters(
-            quarters.map_err(|error| RequestError::from(&error))?,
-        ))
+        self.site_history().house_quarters(range).await
     }
 
-    fn energy_range(
-        &self,
-        range: RangeRequest,
-        by: EnergyPeriod,
-    ) -> Result<TimeRange, RequestError> {
-        let zone = &self.clock().timezone;
-        let default = |to| default_start(by, to, zone);
-        range.resolve(plugs::now(), zone, default)
+    /// Returns all stored rows of a plug as CSV; from the beginning unless `from` is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub async fn export(&self, plug: Mac, range: RangeRequest) -> Result<Vec<u8>, RequestError> {
+        self.site_history().export(plug, range).await
+    }
+
+    /// Checks that a plug is adopted, or has a history from before it was removed.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `not_found` if neither, `unavailable` if the database fails.
+    pub(crate) async fn recorded(&self, plug: Mac) -> Result<(), RequestError> {
+        self.site_history().recorded(plug).await
     }
 
     /// Returns the effect of a change of tariffs on the costs of the past; `None` if there is none.
@@ -188,7 +157,7 @@ impl Hub {
             return Ok(None);
         };
         let mut costs = [BTreeMap::new(), BTreeMap::new()];
-        for plug in self.all_recorded().await? {
+        for plug in self.site_history().all_recorded().await? {
             let quarters = self.store().quarters(Some(plug), since, now).await;
             let quarters = quarters.map_err(|error| RequestError::from(&error))?;
             for (tariffs, costs) in sides.iter().zip(&mut costs) {
@@ -215,19 +184,176 @@ impl Hub {
             after,
         }))
     }
+}
+
+impl SiteHistory<'_> {
+    /// Returns the history of a plug in steps. Steps without data are omitted; the unfinished last step is included.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]: `not_found` for an unknown plug, `usage` for an invalid range or step, `unavailable` if the database fails.
+    pub(crate) async fn history(
+        &self,
+        plug: Mac,
+        request: &HistoryRequest,
+    ) -> Result<History, RequestError> {
+        self.recorded(plug).await?;
+        let zone = self.zone;
+        let day_before = |to: Timestamp| to.checked_sub(DEFAULT_LENGTH).map_err(|_| outside());
+        let range = request.range.resolve(plugs::now(), zone, day_before)?;
+        let grid = Grid::new(range, request.step, zone)?;
+        let query = HistoryQuery {
+            plug,
+            from: range.from,
+            to: range.to,
+            step: grid.step,
+            edges: grid.edges,
+            limit: usize::try_from(MAX_POINTS).unwrap_or(usize::MAX),
+        };
+        let steps = self.store.history(&query).await;
+        let HistorySteps { step, points } = steps.map_err(|error| RequestError::from(&error))?;
+        Ok(History {
+            step_s: match step {
+                HistoryStep::Seconds(seconds) => seconds.into(),
+                HistoryStep::Edges => grid.seconds,
+            },
+            points,
+        })
+    }
+
+    /// Returns energy and cost by period and plug.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub(crate) async fn energy(
+        &self,
+        request: &EnergyRequest,
+    ) -> Result<Vec<EnergyRow>, RequestError> {
+        let range = self.energy_range(request.range, request.by)?;
+        self.energy_rows(range, request.by, &request.plugs).await
+    }
+
+    async fn energy_rows(
+        &self,
+        range: TimeRange,
+        by: EnergyPeriod,
+        named: &[Mac],
+    ) -> Result<Vec<EnergyRow>, RequestError> {
+        let zone = self.zone;
+        let plugs = self.energy_plugs(named).await?;
+        check_size(by, range, plugs.len())?;
+        let mut rows = Vec::new();
+        // Plug by plug, so that no more than the quarter-hours of one are in memory.
+        for plug in plugs {
+            let quarters = self.store.quarters(Some(plug), range.from, range.to).await;
+            let quarters = quarters.map_err(|error| RequestError::from(&error))?;
+            let mut of_plug = report(quarters, &self.tariffs, zone, by, range.from, range.to);
+            let removed = !self.adopted.contains(&plug);
+            of_plug.iter_mut().for_each(|row| row.removed = removed);
+            rows.append(&mut of_plug);
+        }
+        rows.sort_by(|a, b| (&a.period, a.mac).cmp(&(&b.period, b.mac)));
+        Ok(rows)
+    }
+
+    /// Returns energy and cost of the present period by tariff.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub(crate) async fn costs(&self, by: EnergyPeriod) -> Result<Vec<TariffCost>, RequestError> {
+        let to = plugs::now();
+        let first = by.first_day(self.zone.to_datetime(to).date());
+        let from = self
+            .zone
+            .to_timestamp(first.into())
+            .map_err(|_| outside())?;
+        let mut costs = CostReport::new(&self.tariffs, self.zone);
+        for plug in self.all_recorded().await? {
+            let quarters = self.store.quarters(Some(plug), from, to).await;
+            costs.add(quarters.map_err(|error| RequestError::from(&error))?);
+        }
+        Ok(costs.finish(TimeRange { from, to }))
+    }
+
+    /// Returns energy, cost and standing charge of the whole household by period. Periods without data are omitted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub(crate) async fn household(
+        &self,
+        range: RangeRequest,
+        by: EnergyPeriod,
+    ) -> Result<Vec<HouseholdRow>, RequestError> {
+        let range = self.energy_range(range, by)?;
+        let rows = self.energy_rows(range, by, &[]).await?;
+        Ok(household(&rows, &self.tariffs, self.zone, by, range))
+    }
+
+    /// Returns the energy of the house by quarter-hours, removed plugs included; today unless `from` is given. Quarter-hours without
+    /// data are omitted; the unfinished last one is included.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub(crate) async fn house_quarters(
+        &self,
+        range: RangeRequest,
+    ) -> Result<Vec<HouseQuarter>, RequestError> {
+        let zone = self.zone;
+        let start_of_day = |to: Timestamp| {
+            let start = to.to_zoned(zone.clone()).start_of_day();
+            Ok(start.map_err(|_| outside())?.timestamp())
+        };
+        let range = range.resolve(plugs::now(), zone, start_of_day)?;
+        if range.from.duration_until(range.to) > MAX_QUARTERS_LENGTH {
+            return Err(
+                RequestError::usage("from: quarter-hours are of at most 32 days")
+                    .at("from")
+                    .hint("ask for less time, or for days"),
+            );
+        }
+        let quarters = self.store.quarters(None, range.from, range.to).await;
+        Ok(house_quarters(
+            quarters.map_err(|error| RequestError::from(&error))?,
+        ))
+    }
+
+    fn energy_range(
+        &self,
+        range: RangeRequest,
+        by: EnergyPeriod,
+    ) -> Result<TimeRange, RequestError> {
+        let zone = self.zone;
+        let default = |to| default_start(by, to, zone);
+        range.resolve(plugs::now(), zone, default)
+    }
 
     /// Returns all stored rows of a plug as CSV; from the beginning unless `from` is given.
     ///
     /// # Errors
     ///
     /// As [`Hub::history`].
-    pub async fn export(&self, plug: Mac, range: RangeRequest) -> Result<Vec<u8>, RequestError> {
+    pub(crate) async fn export(
+        &self,
+        plug: Mac,
+        range: RangeRequest,
+    ) -> Result<Vec<u8>, RequestError> {
         self.recorded(plug).await?;
-        let zone = &self.clock().timezone;
+        let zone = self.zone;
         let beginning = |_| Ok(Timestamp::UNIX_EPOCH);
         let range = range.resolve(plugs::now(), zone, beginning)?;
         let mut text = Vec::new();
-        let written = csv::export(&**self.store(), plug, range.from, range.to, &mut text).await;
+        let written = csv::export(
+            self.store,
+            self.site,
+            plug,
+            (range.from, range.to),
+            &mut text,
+        )
+        .await;
         written.map_err(|error| RequestError::from(&error))?;
         Ok(text)
     }
@@ -238,17 +364,14 @@ impl Hub {
     ///
     /// [`RequestError`] of kind `not_found` if neither, `unavailable` if the database fails.
     pub(crate) async fn recorded(&self, plug: Mac) -> Result<(), RequestError> {
-        match self.registry().one(plug) {
-            Ok(_) => Ok(()),
-            Err(unknown) => match self.all_recorded().await?.contains(&plug) {
-                true => Ok(()),
-                false => Err(unknown),
-            },
+        if self.adopted.contains(&plug) || self.all_recorded().await?.contains(&plug) {
+            return Ok(());
         }
+        Err(unknown_plug(plug))
     }
 
     async fn all_recorded(&self) -> Result<Vec<Mac>, RequestError> {
-        let plugs = self.store().recorded().await;
+        let plugs = self.store.recorded().await;
         plugs.map_err(|error| RequestError::from(&error))
     }
 
@@ -267,7 +390,8 @@ impl Hub {
     }
 }
 
-fn bodies(stored: &[Stored<Tariff>]) -> Vec<Tariff> {
+/// Returns tariffs without their ids.
+pub(crate) fn bodies(stored: &[Stored<Tariff>]) -> Vec<Tariff> {
     stored.iter().map(|stored| stored.body.clone()).collect()
 }
 

@@ -5,7 +5,7 @@
 //!
 //! * [`problem`]: the common format of errors.
 //! * `body`, `path`, `query`, `etag`: input, bounded and checked, with precise error messages.
-//! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `bridges`, `copies`, `info`, `metrics`: the paths of the API.
+//! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `bridges`, `copies`, `info`, `sites`, `metrics`: the paths of the API.
 //! * `events`: events as Server-Sent Events. `log`: past events.
 //! * [`stuck`]: the time limit on writes to clients that do not read.
 //! * `describe`: the OpenAPI description, generated from the routes.
@@ -27,6 +27,7 @@ mod path;
 mod plugs;
 pub mod problem;
 mod query;
+mod sites;
 pub mod stuck;
 mod tariffs;
 
@@ -39,7 +40,7 @@ use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
@@ -88,6 +89,7 @@ pub fn router(hub: Hub) -> Router {
     let (router, _) = described(OpenApiRouter::new()).split_for_parts();
     router
         .fallback(nowhere)
+        .layer(from_fn_with_state(api.clone(), sites::own_alone))
         .layer(from_fn(method_not_allowed))
         .with_state(api)
 }
@@ -111,6 +113,7 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(copies::routes())
         .merge(info::routes())
         .merge(log::routes())
+        .merge(sites::routes())
         .routes(routes!(events))
         .routes(routes!(openapi))
         .routes(routes!(metrics::metrics))

@@ -26,6 +26,7 @@ use crate::recorder::Recorder;
 use crate::registry::Registry;
 use crate::repository::Repository;
 use crate::schedule::Clock;
+use crate::sites::Sites;
 use crate::store::Store;
 
 /// Maximum number of plugs of a group switched at the same time; more would only wait for one another.
@@ -73,6 +74,7 @@ struct Inner {
     parts: Parts,
     clock: Clock,
     backups: Backups,
+    sites: Sites,
     /// Findings of each plug when it was last looked at since the start.
     findings: Mutex<HashMap<Mac, Arc<HardenReport>>>,
 }
@@ -84,10 +86,14 @@ impl Hub {
             timezone: parts.config.timezone.clone(),
             place: parts.config.place,
         };
+        if parts.config.postgres.is_some() {
+            parts.registry.await_foreign();
+        }
         Self(Arc::new(Inner {
             parts,
             clock,
             backups: Backups::default(),
+            sites: Sites::default(),
             findings: Mutex::default(),
         }))
     }
@@ -140,6 +146,11 @@ impl Hub {
     /// Returns the scheduled backups.
     pub fn backups(&self) -> &Backups {
         &self.0.backups
+    }
+
+    /// Returns the sites in the database.
+    pub fn sites(&self) -> &Sites {
+        &self.0.sites
     }
 
     /// Returns the groups.

@@ -15,6 +15,7 @@
 //! * [`store`]: persistent state, behind traits that SQLite implements.
 //! * [`recorder`]: writes readings to the store, without delaying anything else.
 //! * [`log`]: writes the log of past events to the store.
+//! * [`sites`]: the sites in the hub's database.
 //! * [`state_lock`]: exclusive use of a state directory.
 //! * [`repository`]: collections of documents, in memory and in the store.
 //! * [`event`]: the event bus, with the latest 4,096 events for subscribers that resume.
@@ -52,6 +53,7 @@ pub mod rule;
 mod run;
 pub mod schedule;
 pub mod server;
+pub mod sites;
 mod standby;
 pub mod state_lock;
 pub mod store;

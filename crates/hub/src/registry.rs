@@ -11,6 +11,7 @@ mod candidates;
 mod config;
 mod edit;
 mod entry;
+mod foreign;
 mod metering;
 mod newcomers;
 mod plausible;
@@ -32,7 +33,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Cause, DelayResponse, ErrorKind, Event, PlugView, RelayCommand, RequestError, Switched};
+use api::{
+    Cause, DelayResponse, ErrorKind, Event, PlugView, RelayCommand, RequestError, SiteName,
+    Switched,
+};
 use harden::LanModule;
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
@@ -52,6 +56,7 @@ use upkeep::PlugUpkeep;
 
 pub use config::{Interfaces, RegistryConfig, RegistryContext};
 pub use relay_history::RelayMove;
+pub(crate) use state::unknown_plug;
 pub use stats::RegistryStats;
 
 /// Maximum number of concurrent searches.
@@ -106,6 +111,7 @@ impl Registry {
             last_contact: AtomicU64::new(steady_ms()),
             entries: RwLock::default(),
             offers: Mutex::default(),
+            foreign: Mutex::default(),
             duplicates: Mutex::default(),
             needs: Mutex::default(),
             newcomers,
@@ -130,6 +136,21 @@ impl Registry {
         tracker.spawn(saver::run(Arc::clone(&inner)));
         tracker.spawn(Newcomers::new(Arc::clone(&inner)).run(waiting));
         Ok(Self(inner))
+    }
+
+    /// Adopts no plug automatically until [`set_foreign`](Self::set_foreign) tells which belong to other sites.
+    pub(crate) fn await_foreign(&self) {
+        self.0.foreign().wait();
+    }
+
+    /// Sets the plugs that other sites have adopted.
+    pub(crate) fn set_foreign(&self, owners: HashMap<Mac, SiteName>) {
+        self.0.foreign().set(owners);
+    }
+
+    /// Returns the other site that has adopted a plug.
+    pub fn foreign_site(&self, plug: Mac) -> Option<SiteName> {
+        self.0.foreign().owner(plug).cloned()
     }
 
     /// Returns all adopted plugs, by MAC.

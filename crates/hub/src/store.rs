@@ -13,6 +13,7 @@ mod records;
 mod rows;
 mod scale;
 mod shared;
+mod site;
 mod spread;
 mod sqlite;
 mod steps;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use api::HistoryPoint;
-use api::{Collection, DatabaseDamage, Id, LogEntry, LogKind, Metering, Period, PowerOn};
+use api::{Collection, DatabaseDamage, Id, LogEntry, LogKind, Metering, Period, PowerOn, SiteName};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -38,6 +39,7 @@ pub use postgres::{Postgres, PostgresConfig, PostgresUrl};
 pub use shared::{
     Claim, ClaimKind, Claimed, Heartbeat, HubRecord, LeaseRecord, SharedStore, SiteState,
 };
+pub use site::SiteRecord;
 pub use spread::QUARTER;
 pub use sqlite::{OpenedStore, Sqlite, restore};
 
@@ -468,6 +470,21 @@ pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogSt
     /// Waits for damage that was found by this program and not returned yet.
     async fn next_damage(&self) -> DatabaseDamage {
         std::future::pending().await
+    }
+
+    /// Returns the other sites in the database; none in one that holds a single site.
+    async fn other_sites(&self) -> Result<Vec<SiteRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Returns a store that reads another site in the database and cannot write it. Nothing is read yet.
+    fn site_reader(&self, _: &SiteName) -> Result<Arc<dyn Store>, StoreError> {
+        Err(StoreError::Unsupported("this database holds one site"))
+    }
+
+    /// Returns the last reading of each plug that has one of the last day.
+    async fn last_readings(&self) -> Result<Vec<Reading>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// Begins a whole and consistent copy, while everything goes on.

@@ -100,7 +100,8 @@ impl Sources {
         &self,
         state: PathBuf,
     ) -> Result<Option<::mqtt::MqttConfig>, Vec<ConfigProblem>> {
-        mqtt::config(&self.layer.mqtt, state).map_err(|problems| {
+        let site = self.layer.hub.site();
+        mqtt::config(&self.layer.mqtt, site, state).map_err(|problems| {
             let problem = |(key, what)| self.problem(key, what);
             problems.into_iter().map(problem).collect()
         })

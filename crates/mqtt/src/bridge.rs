@@ -233,8 +233,13 @@ impl BridgeTask<'_> {
         // The hub's own link begins with loopback if it listens on all addresses; others reach it where they see the broker's client.
         let listens_on_all = self.hub.config().listen.ip().is_unspecified();
         let others = own_address.filter(|own| listens_on_all && !own.is_loopback());
+        let site = self.bridge.config.site.clone();
         HomeHub {
-            id: self.ledger.id().to_owned(),
+            id: match site.is_empty() {
+                true => self.ledger.id().to_owned(),
+                false => site.to_string(),
+            },
+            site,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             url: others
                 .and_then(|own| reachable_url(&url, own))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use api::SiteName;
 use zeroize::Zeroizing;
 
 use crate::discovery::DiscoverySettings;
@@ -26,6 +27,8 @@ pub struct MqttConfig {
     pub client_certificate: Option<ClientCertificateFiles>,
     /// Home Assistant discovery.
     pub discovery: DiscoverySettings,
+    /// The site of the hub.
+    pub site: SiteName,
     /// State directory of the hub.
     pub state: PathBuf,
     /// True to empty all topics at the end, for a home that does not come back.

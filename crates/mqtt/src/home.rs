@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use api::Id;
+use api::{Id, SiteName};
 use hiflying::Mac;
 use plugs::FamilyId;
 
@@ -23,8 +23,11 @@ pub struct Home {
 /// The hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeHub {
-    /// The id of its state directory, 12 lower-case hex digits. It stays when the address or the base topic changes.
+    /// The name of its site, so that two hubs of one site announce the same entities; without one the id of its state directory,
+    /// 12 lower-case hex digits. It stays when the address or the base topic changes.
     pub id: String,
+    /// The site.
+    pub site: SiteName,
     /// The version of Mains.
     pub version: String,
     /// Address of its pages without a slash at the end, e.g. `http://192.168.1.5:8480`.

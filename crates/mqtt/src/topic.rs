@@ -18,7 +18,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use api::{Id, SwitchTarget};
+use api::{Id, SiteName, SwitchTarget};
 use hiflying::Mac;
 
 /// Maximum length of a base topic in bytes; a topic has at most 65,535.
@@ -54,6 +54,15 @@ pub enum TopicPrefixError {
 }
 
 impl TopicPrefix {
+    /// Returns the first levels of the topics of a site.
+    #[must_use]
+    pub fn of_site(self, site: &SiteName) -> Self {
+        match site.is_empty() {
+            true => self,
+            false => Self(format!("{self}/{site}")),
+        }
+    }
+
     /// Returns its text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -146,6 +146,7 @@ fn token_request(state: &PagesState, fields: &Fields) -> Result<TokenRequest, Re
     Ok(TokenRequest {
         name: fields.needed("name")?.trim().to_owned(),
         scope: fields.parse("scope")?,
+        sites: Vec::new(),
         expires: expires.transpose()?,
         // Made by a person, it does not end with the link or token that has logged the browser in.
         independent: true,

@@ -369,8 +369,10 @@ pub(crate) async fn energy_csv(
             format!("the energy cannot be written: {error}"),
         )
     };
+    let site = Some(hub.config().site.as_str()).filter(|site| !site.is_empty());
+    let columns = ["period", "plug", "name", "energy_wh", "cost", "currency"];
     writer
-        .write_record(["period", "plug", "name", "energy_wh", "cost", "currency"])
+        .write_record(columns.into_iter().chain(site.map(|_| "site")))
         .map_err(|error| failed(&error))?;
     for row in rows {
         let name = hub
@@ -387,7 +389,7 @@ pub(crate) async fn energy_csv(
                 .map_or_else(String::new, |currency| harmless(&currency)),
         ];
         writer
-            .write_record(record)
+            .write_record(record.into_iter().chain(site.map(str::to_owned)))
             .map_err(|error| failed(&error))?;
     }
     let text = writer.into_inner().map_err(|error| failed(&error))?;

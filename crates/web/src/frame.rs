@@ -73,7 +73,15 @@ pub(crate) const SETTINGS: NavItem = NavItem {
     is_desk: false,
 };
 
-const PLACES: [NavItem; 7] = [HOME, ENERGY, SCHEDULES, RULES, EVENTS, ADD, SETTINGS];
+/// All sites in the database of the hub, where there is more than one.
+pub(crate) const SITES: NavItem = NavItem {
+    path: "/sites",
+    words: "Sites",
+    icon: "sites",
+    is_desk: true,
+};
+
+const PLACES: [NavItem; 8] = [HOME, SITES, ENERGY, SCHEDULES, RULES, EVENTS, ADD, SETTINGS];
 
 /// The frame around a page.
 #[derive(Debug, Clone)]
@@ -91,6 +99,8 @@ pub(crate) struct Frame {
     prefix: PathPrefix,
     theme: Theme,
     scope: Scope,
+    /// There is more than one site in the database of the hub.
+    pub(crate) has_sites: bool,
     /// The hub's plugs are emulated, which each page mentions.
     pub(crate) is_simulated: bool,
     /// Sentence about a hub on standby.
@@ -111,6 +121,7 @@ impl Frame {
             prefix: visit.prefix.clone(),
             theme: visit.theme,
             scope: visit.scope,
+            has_sites: visit.has_sites,
             is_simulated: visit.is_simulated,
             standby: visit.standby.clone(),
             holds_style: false,
@@ -177,7 +188,10 @@ impl Frame {
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = &'static NavItem> {
-        PLACES.iter()
+        let has_sites = self.has_sites;
+        PLACES
+            .iter()
+            .filter(move |place| has_sites || **place != SITES)
     }
 
     pub(crate) fn is_here(&self, place: &NavItem) -> bool {

@@ -113,6 +113,10 @@ impl RoomSection {
 /// Shows the home page.
 pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Response {
     let hub = &state.hub;
+    let caller = visit.caller.as_ref();
+    if caller.is_some_and(|caller| !caller.sees(&hub.config().site)) {
+        return visit.prefix.redirect("/sites");
+    }
     let recent = state.recent.get();
     let now = plugs::now();
     let mut cards: Vec<_> = hub

@@ -67,6 +67,7 @@ mod removal;
 mod rules;
 mod schedules;
 mod settings;
+mod sites;
 mod span;
 mod switch;
 mod tariffs;
@@ -77,7 +78,7 @@ use std::sync::Arc;
 
 use api::{Group, Rule, Schedule, Tariff};
 use async_trait::async_trait;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -109,6 +110,12 @@ pub struct Pages {
 pub(crate) struct PagesState {
     hub: Hub,
     recent: RecentEnergy,
+}
+
+impl FromRef<PagesState> for Hub {
+    fn from_ref(state: &PagesState) -> Self {
+        state.hub.clone()
+    }
 }
 
 #[async_trait]
@@ -148,6 +155,7 @@ impl Guest for Pages {
 fn router(state: PagesState, kept: KeptForms) -> Router {
     let pages = Router::new()
         .route("/", get(home::home))
+        .route("/sites", get(sites::sites))
         .route("/energy", get(energy_page::energy_page))
         .route("/energy.csv", get(energy_page::energy_csv))
         .route(
@@ -186,6 +194,7 @@ fn router(state: PagesState, kept: KeptForms) -> Router {
         .merge(documents::routes::<Rule>())
         .merge(documents::routes::<Tariff>())
         .layer(from_fn(page_error::show))
+        .layer(Extension(state.hub.sites().clone()))
         .layer(Extension(state.hub.log().clone()))
         .layer(Extension(state.hub.clock().timezone.clone()))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
@@ -214,6 +223,7 @@ fn page_of(path: &str) -> Option<&str> {
         ("add", Some("names"), None) => Some(path),
         ("add", Some(_), _) => Some("/add"),
         ("hue", Some("search"), _) | ("hue", Some(_), Some("takeovers")) => Some("/hue"),
+        ("sites", None, None) => Some(path),
         ("energy" | "schedules" | "rules" | "add" | "events" | "settings" | "hue", _, _) => {
             Some(path)
         }
@@ -237,6 +247,7 @@ mod tests {
     fn pages_and_their_forms() {
         for (path, page) in [
             ("/", Some("/")),
+            ("/sites", Some("/sites")),
             ("/energy", Some("/energy")),
             ("/plugs/accf23123456", Some("/plugs/accf23123456")),
             ("/plugs/accf23123456/relay", Some("/plugs/accf23123456")),

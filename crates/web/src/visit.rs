@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use hub::auth::{AccessControl, Caller, PathPrefix, StandbyNote};
 use hub::log::EventLog;
+use hub::sites::Sites;
 use jiff::tz::TimeZone;
 
 use crate::cookie::{cookie, set_cookie};
@@ -87,6 +88,8 @@ pub(crate) struct Visit {
     pub(crate) is_simulated: bool,
     /// Sentence about a hub on standby.
     pub(crate) standby: Option<String>,
+    /// There is more than one site in the database of the hub.
+    pub(crate) has_sites: bool,
     /// A browser opens the page; otherwise a script or a program reads it.
     pub(crate) is_opened: bool,
     /// The visitor; `None` without a login.
@@ -113,6 +116,10 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             },
             unread: parts.extensions.get().map_or(0, EventLog::unread),
             timezone: format::zone(parts.extensions.get().unwrap_or(&TimeZone::UTC)),
+            has_sites: parts
+                .extensions
+                .get::<Sites>()
+                .is_some_and(|sites| !sites.others().is_empty()),
             is_simulated: parts.extensions.get::<SimulatedHome>().is_some(),
             standby: parts
                 .extensions
@@ -154,6 +161,7 @@ impl Visit {
             timezone: String::new(),
             is_simulated: false,
             standby: None,
+            has_sites: false,
             is_opened: headers
                 .get(header::ACCEPT)
                 .is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{Client, ClientError, Download};
 use crate::{
-    Id, LogEntry, LogRequest, LoginLink, LoginLinkRequest, NewToken, Scope, TokenInfo, TokenRequest,
+    Id, LogEntry, LogRequest, LoginLink, LoginLinkRequest, NewToken, Scope, SiteView, TokenInfo,
+    TokenRequest,
 };
 
 /// Maximum time until a backup begins: the hub makes the whole copy before it sends the first byte.
@@ -29,7 +30,7 @@ impl Client {
 
     /// Returns entries of the log, newest first.
     pub async fn log(&self, request: &LogRequest) -> Result<Vec<LogEntry>, ClientError> {
-        self.get("log").query(request).reply().await
+        self.of_own_site(|| self.get("log").query(request)).await
     }
 
     /// Returns the tokens, without their secrets.
@@ -66,8 +67,12 @@ impl Client {
     }
 
     /// Returns a link that logs a browser in once.
-    pub async fn login_link(&self, scope: Scope) -> Result<LoginLink, ClientError> {
-        let request = LoginLinkRequest { scope };
-        self.post("login-url").json(&request).reply().await
+    pub async fn login_link(&self, request: &LoginLinkRequest) -> Result<LoginLink, ClientError> {
+        self.post("login-url").json(request).reply().await
+    }
+
+    /// Returns the sites in the hub's database.
+    pub async fn sites(&self) -> Result<Vec<SiteView>, ClientError> {
+        self.get("sites").reply().await
     }
 }

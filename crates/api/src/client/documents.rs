@@ -8,9 +8,9 @@ use crate::GroupRelay;
 use crate::{Document, DocumentView, Id, RelayCommand, TariffView};
 
 impl Client {
-    /// Returns all documents of a collection.
+    /// Returns all documents of a collection of the hub's own site.
     pub async fn documents<D: Document>(&self) -> Result<Vec<DocumentView<D>>, ClientError> {
-        self.get(D::COLLECTION.as_str()).reply().await
+        self.of_own_site(|| self.get(D::COLLECTION.as_str())).await
     }
 
     /// Returns a document and its version.

@@ -24,14 +24,15 @@ const HARDEN_TIMEOUT: Duration = Duration::from_secs(600);
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Client {
-    /// Returns the adopted plugs.
+    /// Returns the adopted plugs of the hub's own site.
     pub async fn plugs(&self) -> Result<Vec<PlugView>, ClientError> {
-        self.get("plugs").reply().await
+        self.of_own_site(|| self.get("plugs")).await
     }
 
     /// Returns the adopted plugs of a hub that must reply within `timeout`.
     pub async fn plugs_within(&self, timeout: Duration) -> Result<Vec<PlugView>, ClientError> {
-        self.get("plugs").timeout(timeout).reply().await
+        self.of_own_site(|| self.get("plugs").timeout(timeout))
+            .await
     }
 
     /// Lets the hub search its networks, for the hub's default time unless `wait` is given.
@@ -161,8 +162,8 @@ impl Client {
     /// Returns the energy and cost of plugs.
     pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, ClientError> {
         let plugs: Vec<_> = request.plugs.iter().map(|plug| ("plug", plug)).collect();
-        let url = self.get("energy").query(request).query(&plugs);
-        url.reply().await
+        self.of_own_site(|| self.get("energy").query(request).query(&plugs))
+            .await
     }
 
     /// Returns the energy, cost and standing charge of the household.
@@ -170,7 +171,8 @@ impl Client {
         &self,
         request: &EnergyRequest,
     ) -> Result<Vec<HouseholdRow>, ClientError> {
-        self.get("energy/household").query(request).reply().await
+        self.of_own_site(|| self.get("energy/household").query(request))
+            .await
     }
 
     /// Returns all stored rows of a plug as CSV.

@@ -94,5 +94,6 @@ fn printed_login() -> Login {
     Login {
         origin: LoginOrigin::PrintedLink,
         scope: Scope::Admin,
+        sites: Vec::new(),
     }
 }

@@ -26,6 +26,7 @@ use crate::event::on_behalf_of;
 use crate::guest::{InlineStyle, PathAccess, RefusalPage};
 use crate::http::problem::Problem;
 use crate::server::{PeerAddresses, ShownCredentials, end_when_cancelled};
+use crate::sites;
 
 /// Exact paths that need no credentials. Every other path does, whether it exists or not.
 const PUBLIC_PATHS: [&str; 3] = ["/healthz", "/login", "/api/v1/login"];
@@ -87,7 +88,7 @@ const RESPONSE_HEADERS: [(HeaderName, &str); 6] = [
 /// Identity behind a request; an extension of every request that needs credentials.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    login: Login,
+    pub(super) login: Login,
     /// The session of a browser; `None` for a program with a token.
     session: Option<CredentialDigest>,
     /// The caller as the cause of what it changes.
@@ -279,6 +280,11 @@ impl AccessControl {
                 request.extensions_mut().insert(caller);
                 return Access::Denied(refusal);
             }
+            if !caller.sees(&self.0.site) && !scope::spans_sites(request.method(), path) {
+                let refusal = Problem::from(sites::forbidden(&self.0.site)).into_response();
+                request.extensions_mut().insert(caller);
+                return Access::Denied(refusal);
+            }
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(self.clone());
             return Access::Granted(ended);
@@ -340,13 +346,14 @@ impl AccessControl {
         }
         let digest = CredentialDigest::of(token.trim());
         let mut state = self.state();
-        let (id, name, scope, ended) = state.tokens.used(&digest, plugs::now())?;
+        let (info, ended) = state.tokens.used(&digest, plugs::now())?;
         state.is_dirty = true;
         let login = Login {
-            origin: LoginOrigin::Token(id),
-            scope,
+            origin: LoginOrigin::Token(info.id),
+            scope: info.scope,
+            sites: info.sites,
         };
-        Some((login, None, Cause::Token(name), ended))
+        Some((login, None, Cause::Token(info.name), ended))
     }
 
     /// Returns the login of a user of an ingress.
@@ -356,6 +363,7 @@ impl AccessControl {
         let login = Login {
             origin: LoginOrigin::Ingress,
             scope,
+            sites: Vec::new(),
         };
         // It ends with the proxy's own login, and that with the connection.
         Some((login, None, Cause::Page, CancellationToken::new()))
@@ -367,7 +375,11 @@ impl AccessControl {
         let origin = LoginOrigin::Token(self.state().tokens.admin()?.clone());
         let scope = Scope::Admin;
         let cause = Cause::Token(super::tokens::ADMIN_NAME.to_owned());
-        let login = Login { origin, scope };
+        let login = Login {
+            origin,
+            scope,
+            sites: Vec::new(),
+        };
         passed_on
             .is_admin()
             .then(|| (login, None, cause, CancellationToken::new()))

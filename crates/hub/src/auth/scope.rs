@@ -31,9 +31,75 @@ pub(super) fn required(method: &Method, path: &str) -> Scope {
     }
 }
 
+/// Returns true for requests that name their sites, or whose answer leaves out the sites that their caller may not see, and for those
+/// that are about the login itself. All others are about the hub's own site.
+pub(super) fn spans_sites(method: &Method, path: &str) -> bool {
+    let Some(path) = path.strip_prefix(API) else {
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        // The home page leads such logins to the page of sites.
+        return matches!(path, "/" | "/sites") && is_read
+            || path == "/logout"
+            || path == "/settings/theme"
+            || path.starts_with("/assets/");
+    };
+    if path == "/logout" {
+        return true;
+    }
+    let mut segments = path.split('/').skip(1);
+    let segments: [Option<&str>; 4] = std::array::from_fn(|_| segments.next());
+    let is_document = |name: &str| matches!(name, "groups" | "schedules" | "rules" | "tariffs");
+    match segments {
+        _ if !matches!(*method, Method::GET | Method::HEAD) => false,
+        [Some("sites" | "plugs" | "log" | "openapi.json"), None, ..]
+        | [Some("plugs"), Some(_), None, _]
+        | [
+            Some("plugs"),
+            Some(_),
+            Some("history" | "history.csv" | "export"),
+            None,
+        ]
+        | [
+            Some("energy"),
+            None | Some("household" | "quarters"),
+            None,
+            _,
+        ] => true,
+        [Some(name), _, None, _] => is_document(name),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_filters_by_site_is_open_to_logins_of_other_sites() {
+        for (method, path, spans) in [
+            ("GET", "/api/v1/sites", true),
+            ("GET", "/api/v1/plugs", true),
+            ("GET", "/api/v1/plugs/accf23123456/history.csv", true),
+            ("GET", "/api/v1/plugs/accf23123456/delay", false),
+            ("PATCH", "/api/v1/plugs/accf23123456", false),
+            ("PUT", "/api/v1/plugs/accf23123456/relay", false),
+            ("GET", "/api/v1/energy/household", true),
+            ("GET", "/api/v1/rules/r-00000001", true),
+            ("POST", "/api/v1/rules", false),
+            ("GET", "/api/v1/tokens", false),
+            ("GET", "/api/v1/events", false),
+            ("GET", "/api/v1/hub", false),
+            ("GET", "/api/v1/hub/backup", false),
+            ("GET", "/metrics", false),
+            ("GET", "/sites", true),
+            ("GET", "/", true),
+            ("GET", "/energy", false),
+            ("GET", "/plugs/accf23123456", false),
+            ("POST", "/logout", true),
+        ] {
+            let method: Method = method.parse().unwrap();
+            assert_eq!(spans_sites(&method, path), spans, "{method} {path}");
+        }
+    }
 
     #[test]
     fn each_request_needs_its_scope() {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use api::{Id, Scope};
+use api::{Id, Scope, SiteName};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,16 @@ impl fmt::Display for LoginOrigin {
 pub(super) struct Login {
     pub(super) origin: LoginOrigin,
     pub(super) scope: Scope,
+    /// Sites that may be seen; all if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) sites: Vec<SiteName>,
+}
+
+impl Login {
+    /// Returns true if it may see a site.
+    pub(super) fn sees(&self, site: &SiteName) -> bool {
+        self.sites.is_empty() || self.sites.contains(site)
+    }
 }
 
 #[derive(Debug)]
@@ -234,6 +244,7 @@ mod tests {
 
     fn login(origin: LoginOrigin) -> Login {
         Login {
+            sites: Vec::new(),
             origin,
             scope: Scope::Read,
         }

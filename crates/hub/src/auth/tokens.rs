@@ -68,18 +68,16 @@ impl Tokens {
         self.0.iter().map(|token| token.info.clone()).collect()
     }
 
-    /// Marks a token as used. Returns its id, name and scope, and the token that is cancelled when it is revoked.
+    /// Marks a token as used. Returns it, and the token that is cancelled when it is revoked.
     pub(super) fn used(
         &mut self,
         digest: &CredentialDigest,
         now: Timestamp,
-    ) -> Option<(Id, String, Scope, CancellationToken)> {
+    ) -> Option<(TokenInfo, CancellationToken)> {
         let mut tokens = self.0.iter_mut();
         let token = tokens.find(|token| token.digest == *digest && !token.is_over(now))?;
         token.info.last_used = Some(now);
-        let info = &token.info;
-        let ended = token.ended.clone();
-        Some((info.id.clone(), info.name.clone(), info.scope, ended))
+        Some((token.info.clone(), token.ended.clone()))
     }
 
     /// Adds a token. One that is not independent expires with its maker.
@@ -120,6 +118,7 @@ impl Tokens {
         let expires = request.expires.into_iter().chain(end_of_maker).min();
         let info = TokenInfo {
             scope: request.scope,
+            sites: request.sites.clone(),
             expires,
             created_by: Some(maker.to_string()),
             independent: request.independent,
@@ -221,6 +220,7 @@ impl Tokens {
             id,
             name: name.to_owned(),
             scope: Scope::Admin,
+            sites: Vec::new(),
             expires: None,
             created: now,
             created_by: None,
@@ -287,7 +287,8 @@ mod tests {
         assert_eq!(
             back.used(&CredentialDigest::of("mains_secret"), NOW)
                 .unwrap()
-                .0,
+                .0
+                .id,
             info.id
         );
         assert!(
@@ -325,7 +326,7 @@ mod tests {
         let mut tokens = Tokens::default();
         assert!(tokens.set_admin(digest(0), "", NOW));
         assert!(!tokens.set_admin(digest(0), "", NOW));
-        let (_, _, _, ended) = tokens.used(&digest(0), NOW).unwrap();
+        let (_, ended) = tokens.used(&digest(0), NOW).unwrap();
         assert!(tokens.set_admin(digest(1), "", NOW));
         assert!(ended.is_cancelled());
         assert!(tokens.used(&digest(0), NOW).is_none());
@@ -358,7 +359,7 @@ mod tests {
         let free = make("free", 3, &maker, None, true).unwrap();
         assert_eq!(free.expires, None);
         assert!(tokens.used(&digest(1), at(59)).is_some());
-        let (_, _, _, ended) = tokens.used(&digest(2), at(59)).unwrap();
+        let (_, ended) = tokens.used(&digest(2), at(59)).unwrap();
         assert!(tokens.used(&digest(1), at(60)).is_none());
         assert_eq!(tokens.sweep(at(60)).len(), 2);
         assert!(ended.is_cancelled());

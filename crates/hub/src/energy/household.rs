@@ -34,19 +34,12 @@ pub fn household(
         }
     }
     let periods: BTreeSet<&str> = rows.iter().map(|row| row.period.as_str()).collect();
-    let last = timezone.to_datetime(range.to - jiff::SignedDuration::from_nanos(1));
-    let mut day = timezone.to_datetime(range.from).date();
-    while day <= last.date() {
+    for (day, charge, tariff) in each_charge(tariffs, timezone, range) {
         let period = by.period(by.first_day(day));
-        if let (Some(period), Some((charge, currency))) =
-            (periods.get(period.as_str()), charge(tariffs, day))
-        {
-            let sum = sums.entry((period, Some(currency))).or_default();
+        if let Some(period) = periods.get(period.as_str()) {
+            let currency = Some(tariff.currency.as_str());
+            let sum = sums.entry((*period, currency)).or_default();
             *sum.standing_charge.get_or_insert(0.0) += charge;
-        }
-        match day.tomorrow() {
-            Ok(tomorrow) => day = tomorrow,
-            Err(_) => break,
         }
     }
     let rows = sums
@@ -61,14 +54,30 @@ pub fn household(
     rows.collect()
 }
 
-/// Returns the standing charge of a day and its currency.
-fn charge(tariffs: &[Tariff], day: Date) -> Option<(f64, &str)> {
+/// Returns the local days of a range that have a standing charge, with it and its tariff.
+pub(super) fn each_charge<'a>(
+    tariffs: &'a [Tariff],
+    timezone: &TimeZone,
+    range: TimeRange,
+) -> impl Iterator<Item = (Date, f64, &'a Tariff)> {
+    let first = timezone.to_datetime(range.from).date();
+    let last = timezone.to_datetime(range.to - jiff::SignedDuration::from_nanos(1));
+    std::iter::successors(Some(first), |day| day.tomorrow().ok())
+        .take_while(move |day| *day <= last.date())
+        .filter_map(|day| {
+            let (charge, tariff) = charge(tariffs, day)?;
+            Some((day, charge, tariff))
+        })
+}
+
+/// Returns the standing charge of a day and its tariff.
+fn charge(tariffs: &[Tariff], day: Date) -> Option<(f64, &Tariff)> {
     let valid = tariffs.iter().filter(|tariff| {
         tariff.plugs.is_empty() && tariff.valid_from.is_none_or(|from| from.get() <= day)
     });
     let tariff = valid.max_by_key(|tariff| tariff.valid_from)?;
     let charge = tariff.standing_charge?;
-    Some((charge.of_day(day), &tariff.currency))
+    Some((charge.of_day(day), tariff))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub fn report(
         let key = (
             by.first_day(local.date()),
             quarter.plug,
-            price.map(|(_, currency)| currency),
+            price.map(|(_, tariff)| tariff.currency.as_str()),
         );
         let sum = sums.entry(key).or_default();
         sum.energy_wh += quarter.energy_wh;
@@ -70,18 +70,24 @@ pub(super) fn rounded(value: f64, parts: f64) -> f64 {
 }
 
 /// The tariffs, by the plugs to which they apply.
-struct Book<'a> {
+pub(super) struct Book<'a> {
     tariffs: &'a [Tariff],
     /// The tariffs of the plug that was looked up last, in order of precedence; kept because quarters come plug by plug.
     of: Option<(Mac, Vec<&'a Tariff>)>,
 }
 
 impl<'a> Book<'a> {
-    fn new(tariffs: &'a [Tariff]) -> Self {
+    pub(super) fn new(tariffs: &'a [Tariff]) -> Self {
         Self { tariffs, of: None }
     }
 
-    fn price(&mut self, plug: Mac, time: Timestamp, local: DateTime) -> Option<(f64, &'a str)> {
+    /// Returns the price of a time and the tariff that has it.
+    pub(super) fn price(
+        &mut self,
+        plug: Mac,
+        time: Timestamp,
+        local: DateTime,
+    ) -> Option<(f64, &'a Tariff)> {
         let of = self.of.take().filter(|(of, _)| *of == plug);
         let (_, tariffs) = self
             .of
@@ -92,7 +98,7 @@ impl<'a> Book<'a> {
                 .is_none_or(|from| from.get() <= local.date())
         };
         let tariff = tariffs.iter().find(holds)?;
-        Some((tariff.price(time, local)?, tariff.currency.as_str()))
+        Some((tariff.price(time, local)?, tariff))
     }
 }
 

@@ -20,7 +20,9 @@ use super::body::{self, Media};
 use super::path::PlugPath;
 use super::problem::Problem;
 use super::query::Params;
+use super::sites::SITE;
 use super::{Api, attachment};
+use crate::sites::SiteSelection;
 use crate::store::csv;
 
 /// Maximum length of one of its lines, in bytes. The reader copies a line several times.
@@ -64,11 +66,18 @@ async fn backup(State(api): State<Api>, params: Params) -> Result<Response, Prob
 async fn export(
     State(api): State<Api>,
     PlugPath(plug): PlugPath,
+    sites: SiteSelection,
     params: Params,
 ) -> Result<Response, Problem> {
-    params.only(&["from", "to"])?;
-    let _turn = api.turn()?;
-    let text = api.hub.export(plug, params.range()?).await?;
+    params.only(&["from", "to", SITE])?;
+    let (_turn, range) = (api.turn()?, params.range()?);
+    let text = match sites.site_of_plug(&api.hub, plug).await? {
+        Some(other) => other.history().await?.export(plug, range).await?,
+        None => {
+            sites.look_here(format_args!("plug {plug}"))?;
+            api.hub.export(plug, range).await?
+        }
+    };
     let headers = attachment("text/csv; charset=utf-8", &format!("{plug:x}-history.csv"));
     Ok((headers, text).into_response())
 }

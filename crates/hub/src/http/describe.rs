@@ -9,7 +9,7 @@
 
 use api::{
     Collection, Cost, EnergyPeriod, Group, Halted, Id, LastRun, Moment, Period, ProblemDocument,
-    Repricing, Rule, RuleStatus, Schedule, ScheduleStatus, Tariff, TariffStatus,
+    Repricing, Rule, RuleStatus, Schedule, ScheduleStatus, SiteName, Tariff, TariffStatus,
 };
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
@@ -47,7 +47,7 @@ mod collections;
     ),
     components(schemas(
         Cost, EnergyPeriod, Group, Halted, Id, IfMatch, LastRun, Moment, Period, ProblemDocument, Repricing, Rule, RuleStatus,
-        Schedule, ScheduleStatus, Tariff, TariffStatus, BridgePath, PlugPath
+        Schedule, ScheduleStatus, SiteName, Tariff, TariffStatus, BridgePath, PlugPath
     ))
 )]
 struct Whole;
@@ -74,6 +74,7 @@ pub(super) fn whole(routes: &OpenApi) -> Value {
         collections::describe(&mut json["paths"], collection);
         collections::make_schemas(&mut json["components"]["schemas"], collection);
     }
+    add_sites(&mut json);
     for (_, name, description) in COMMON {
         json["components"]["responses"][name] = problem(description);
     }
@@ -81,8 +82,8 @@ pub(super) fn whole(routes: &OpenApi) -> Value {
     let paths = json["paths"].as_object_mut().into_iter().flatten();
     for (path, item) in paths {
         let operations = item.as_object_mut().into_iter().flatten();
-        for (_, operation) in operations.filter(|(method, _)| *method != "parameters") {
-            errors(path, operation);
+        for (method, operation) in operations.filter(|(method, _)| *method != "parameters") {
+            errors(method, path, operation);
             // Not by index, which would make what is not there.
             let parameters = operation
                 .get_mut("parameters")
@@ -92,6 +93,50 @@ pub(super) fn whole(routes: &OpenApi) -> Value {
     }
     drop_unused(&mut json);
     json
+}
+
+/// Operations that take `site`.
+const OF_SITES: [&str; 17] = [
+    "plugs",
+    "plugs/{mac}",
+    "plugs/{mac}/history",
+    "plugs/{mac}/history.csv",
+    "plugs/{mac}/export",
+    "energy",
+    "energy/household",
+    "energy/quarters",
+    "groups",
+    "groups/{id}",
+    "schedules",
+    "schedules/{id}",
+    "rules",
+    "rules/{id}",
+    "tariffs",
+    "tariffs/{id}",
+    "log",
+];
+
+/// Adds the parameter `site` to what can be read of other sites, and the field to what is read.
+fn add_sites(json: &mut Value) {
+    let parameter = json!({"name": "site", "in": "query", "required": false, "schema": reference("SiteName"),
+        "description": "A site in the hub's database; by default all that the caller may see"});
+    for path in OF_SITES {
+        let operation = &mut json["paths"][format!("/api/v1/{path}")]["get"];
+        match operation["parameters"].as_array_mut() {
+            Some(parameters) => parameters.push(parameter.clone()),
+            None => operation["parameters"] = json!([parameter]),
+        }
+    }
+    for name in [
+        "Plug",
+        "EnergyRow",
+        "HouseholdRow",
+        "HouseQuarter",
+        "LogEntry",
+        "FoundPlug",
+    ] {
+        json["components"]["schemas"][name]["properties"]["site"] = collections::site();
+    }
 }
 
 /// Removes schemas that are not referenced, because they were merged into others.
@@ -191,7 +236,7 @@ fn never_null(parameter: &mut Value) {
 }
 
 /// Adds the error responses of an operation, derived from its input.
-fn errors(path: &str, operation: &mut Value) {
+fn errors(method: &str, path: &str, operation: &mut Value) {
     let is_open = operation["security"]
         .as_array()
         .is_some_and(|ways| ways.iter().all(|way| *way == json!({})));
@@ -215,7 +260,11 @@ fn errors(path: &str, operation: &mut Value) {
     }
     let can_be = |status: &str| match status {
         "401" => !is_open,
-        "404" => has("path"),
+        "404" => has("path") || parameters.iter().any(|(_, name)| name == "site"),
+        // Only the hub of that site can do it.
+        "409" => {
+            method != "get" && !is_open || path.ends_with("/delay") || path.ends_with("/version")
+        }
         "408" | "413" | "415" => has_body,
         "412" => parameters.iter().any(|(_, name)| name == "If-Match"),
         _ => true,
@@ -232,12 +281,17 @@ fn errors(path: &str, operation: &mut Value) {
 }
 
 /// Error responses that many operations share: status, name, description.
-const COMMON: [(&str, &str, &str); 10] = [
+const COMMON: [(&str, &str, &str); 11] = [
     ("400", "Usage", "Invalid input; `field` names the part"),
     ("401", "Unauthenticated", "Authentication required"),
     ("403", "Forbidden", "Not allowed, or not from this origin"),
     ("404", "NotFound", "No such object"),
     ("408", "TooSlow", "The body did not arrive in time"),
+    (
+        "409",
+        "Elsewhere",
+        "It belongs to another site; `hint` has the address of that site's hub",
+    ),
     ("412", "Stale", "The object has changed since it was read"),
     ("413", "TooLarge", "The body is too large"),
     ("415", "Unsupported", "Unsupported content type"),

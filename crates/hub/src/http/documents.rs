@@ -1,9 +1,10 @@
 //! Groups, schedules, rules and tariffs: four collections with the same operations.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use api::{
-    Collection, DocumentView, Group, Id, RequestError, Rule, Schedule, Stored, Tariff,
+    Collection, DocumentView, Group, Id, OfSite, RequestError, Rule, Schedule, Stored, Tariff,
     unknown_field,
 };
 use axum::Json;
@@ -20,9 +21,11 @@ use super::etag::{IfMatch, IfNoneMatch, Tagged, not_modified};
 use super::path::DocumentPath;
 use super::problem::Problem;
 use super::query::Params;
+use super::sites::SITE;
 use super::{Api, describe};
 use crate::documents::HubDocument;
 use crate::hub::Hub;
+use crate::sites::{OtherSite, SiteSelection};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -47,11 +50,16 @@ fn collection<T: HubDocument>() -> OpenApiRouter<Api> {
 
 async fn list<T: HubDocument>(
     State(hub): State<Hub>,
+    sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<DocumentView<T>>>, Problem> {
-    params.only(&[])?;
-    let all = T::repository(&hub).all();
-    Ok(Json(all.iter().map(|stored| hub.view(stored)).collect()))
+) -> Result<Json<Vec<OfSite<DocumentView<T>>>>, Problem> {
+    params.only(&[SITE])?;
+    let of_own = async {
+        let all = T::repository(&hub).all();
+        Ok(all.iter().map(|stored| hub.view(stored)).collect())
+    };
+    let of_other = |other: Arc<OtherSite>| async move { other.documents::<T>().await };
+    Ok(Json(sites.collect(of_own, of_other).await?))
 }
 
 async fn create<T: HubDocument>(
@@ -69,16 +77,23 @@ async fn one<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_none_match: IfNoneMatch,
+    sites: SiteSelection,
     params: Params,
 ) -> Result<Response, Problem> {
-    params.only(&[])?;
+    params.only(&[SITE])?;
+    if let Some((body, revision)) = sites.find_document::<T>(&hub, &id).await? {
+        return Ok(Tagged { revision, body }.into_response());
+    }
+    sites.look_here(format_args!("{} {id}", T::COLLECTION.singular()))?;
     let stored = T::repository(&hub).one(&id)?;
     // What the hub adds changes without a new revision.
     let is_whole = matches!(T::COLLECTION, Collection::Groups | Collection::Tariffs);
     if is_whole && if_none_match.has(stored.revision) {
         return Ok(not_modified(stored.revision));
     }
-    Ok(tagged(&hub, &stored).into_response())
+    let Tagged { revision, body } = tagged(&hub, &stored);
+    let body = sites.of_own(body);
+    Ok(Tagged { revision, body }.into_response())
 }
 
 async fn replace<T: HubDocument>(
@@ -162,7 +177,7 @@ impl<S: Sync, T: HubDocument> FromRequest<S> for DocumentFields<T> {
             ),
         };
         let mut fields: Map<String, Value> = body::json(request, limit).await?;
-        fields.retain(|name, _| !added.contains(&name.as_str()));
+        fields.retain(|name, _| name != SITE && !added.contains(&name.as_str()));
         Ok(Self(fields, PhantomData))
     }
 }

@@ -1,11 +1,15 @@
 //! Energy and cost of plugs and of the household, by period.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use api::{
-    EnergyPeriod, EnergyRequest, EnergyRow, HouseQuarter, HouseholdRow, Moment, ProblemDocument,
-    RequestError,
+    EnergyPeriod, EnergyRequest, EnergyRow, ErrorKind, HouseQuarter, HouseholdRow, Moment, OfSite,
+    ProblemDocument, RequestError,
 };
 use axum::Json;
 use axum::extract::State;
+use hiflying::Mac;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -13,7 +17,11 @@ use super::Api;
 use super::path::PlugPath;
 use super::problem::Problem;
 use super::query::Params;
+use super::sites::SITE;
+use crate::history::SiteHistory;
 use crate::hub::Hub;
+use crate::registry::unknown_plug;
+use crate::sites::{OtherSite, SiteSelection};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -32,8 +40,12 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     responses(
         (status = 200, description = "The rows", body = Vec<EnergyRow>),
         (status = 404, description = "No such plug", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<EnergyRow>>, Problem> {
-    params.only(&["by", "from", "to", "plug"])?;
+async fn energy(
+    State(hub): State<Hub>,
+    sites: SiteSelection,
+    params: Params,
+) -> Result<Json<Vec<OfSite<EnergyRow>>>, Problem> {
+    params.only(&["by", "from", "to", "plug", SITE])?;
     let plugs = params.all("plug").map(str::parse);
     let request = EnergyRequest {
         range: params.range()?,
@@ -42,7 +54,46 @@ async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<Energ
             .collect::<Result<_, _>>()
             .map_err(|error| RequestError::usage(format!("plug: {error}")).at("plug"))?,
     };
-    Ok(Json(hub.energy(&request).await?))
+    let known = Mutex::new(HashSet::new());
+    let of_own = async { of_known_plugs(&hub.priced_history(), &request, &known).await };
+    let (wanted, found) = (&request, &known);
+    let of_other = |other: Arc<OtherSite>| async move {
+        of_known_plugs(&other.history().await?, wanted, found).await
+    };
+    let rows = sites.collect(of_own, of_other).await?;
+    let known = known.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match request.plugs.iter().find(|plug| !known.contains(*plug)) {
+        Some(unknown) => Err(unknown_plug(*unknown).into()),
+        None => Ok(Json(rows)),
+    }
+}
+
+/// Returns the energy of those of the requested plugs that a site knows, and notes them in `known`.
+async fn of_known_plugs(
+    history: &SiteHistory<'_>,
+    request: &EnergyRequest,
+    known: &Mutex<HashSet<Mac>>,
+) -> Result<Vec<EnergyRow>, RequestError> {
+    let mut plugs = Vec::new();
+    for plug in &request.plugs {
+        match history.recorded(*plug).await {
+            Ok(()) => plugs.push(*plug),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    known
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(&plugs);
+    if plugs.is_empty() && !request.plugs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = EnergyRequest {
+        plugs,
+        ..request.clone()
+    };
+    history.energy(&request).await
 }
 
 /// Returns energy, cost and standing charge of the whole household by period. Two currencies make two rows.
@@ -54,11 +105,16 @@ async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<Energ
     responses((status = 200, description = "The rows", body = Vec<HouseholdRow>)))]
 async fn household(
     State(hub): State<Hub>,
+    sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<HouseholdRow>>, Problem> {
-    params.only(&["by", "from", "to"])?;
+) -> Result<Json<Vec<OfSite<HouseholdRow>>>, Problem> {
+    params.only(&["by", "from", "to", SITE])?;
     let by = params.value("by")?.unwrap_or(EnergyPeriod::Day);
-    Ok(Json(hub.household(params.range()?, by).await?))
+    let range = params.range()?;
+    let of_own = async { hub.household(range, by).await };
+    let of_other =
+        |other: Arc<OtherSite>| async move { other.history().await?.household(range, by).await };
+    Ok(Json(sites.collect(of_own, of_other).await?))
 }
 
 /// Returns the energy of the whole house by quarter-hours, which are the curve of its power: four times the energy of one is its mean.
@@ -72,8 +128,13 @@ async fn household(
     responses((status = 200, description = "The quarter-hours", body = Vec<HouseQuarter>)))]
 async fn quarters(
     State(hub): State<Hub>,
+    sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<HouseQuarter>>, Problem> {
-    params.only(&["from", "to"])?;
-    Ok(Json(hub.house_quarters(params.range()?).await?))
+) -> Result<Json<Vec<OfSite<HouseQuarter>>>, Problem> {
+    params.only(&["from", "to", SITE])?;
+    let range = params.range()?;
+    let of_own = async { hub.house_quarters(range).await };
+    let of_other =
+        |other: Arc<OtherSite>| async move { other.history().await?.house_quarters(range).await };
+    Ok(Json(sites.collect(of_own, of_other).await?))
 }

@@ -1,6 +1,8 @@
 //! History of a plug in steps, as JSON and as CSV.
 
-use api::{ErrorKind, History, HistoryPoint, HistoryRequest, Moment, Period, RequestError};
+use api::{
+    ErrorKind, History, HistoryPoint, HistoryRequest, Moment, Period, RequestError, SiteName,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,8 +12,11 @@ use utoipa_axum::routes;
 use super::path::PlugPath;
 use super::problem::Problem;
 use super::query::Params;
+use super::sites::SITE;
 use super::{Api, attachment};
 use crate::hub::Hub;
+use crate::sites::SiteSelection;
+use crate::store::csv::SITE_COLUMN;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -30,9 +35,15 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 async fn history(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
+    sites: SiteSelection,
     params: Params,
 ) -> Result<Json<History>, Problem> {
-    Ok(Json(hub.history(plug, &request(&params)?).await?))
+    let request = request(&params)?;
+    if let Some(other) = sites.site_of_plug(&hub, plug).await? {
+        return Ok(Json(other.history().await?.history(plug, &request).await?));
+    }
+    sites.look_here(format_args!("plug {plug}"))?;
+    Ok(Json(hub.history(plug, &request).await?))
 }
 
 /// Returns the history of a plug as CSV with a header line. Unknown values are empty.
@@ -46,10 +57,22 @@ async fn history(
 async fn history_csv(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
+    sites: SiteSelection,
     params: Params,
 ) -> Result<Response, Problem> {
-    let history = hub.history(plug, &request(&params)?).await?;
-    let text = csv(&history.points).map_err(|error| {
+    let request = request(&params)?;
+    let (history, site) = match sites.site_of_plug(&hub, plug).await? {
+        Some(other) => {
+            let history = other.history().await?.history(plug, &request).await?;
+            (history, other.name().clone())
+        }
+        None => {
+            sites.look_here(format_args!("plug {plug}"))?;
+            let history = hub.history(plug, &request).await?;
+            (history, hub.config().site.clone())
+        }
+    };
+    let text = csv(&history.points, &site).map_err(|error| {
         RequestError::new(
             ErrorKind::Failed,
             format!("the history of {plug} cannot be written: {error}"),
@@ -59,22 +82,56 @@ async fn history_csv(
     Ok((headers, text).into_response())
 }
 
-fn csv(points: &[HistoryPoint]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+/// Writes the points; the site is the last column where the hub has one.
+fn csv(points: &[HistoryPoint], site: &SiteName) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut writer = csv::WriterBuilder::new()
         .has_headers(false)
         .from_writer(Vec::new());
+    let site = Some(site).filter(|site| !site.is_empty());
+    let columns = ["t", "power_w", "power_min_w", "power_max_w", "energy_wh"];
     // Written here, so that it is there without a single point, too.
-    writer.write_record(["t", "power_w", "power_min_w", "power_max_w", "energy_wh"])?;
+    writer.write_record(columns.into_iter().chain(site.map(|_| SITE_COLUMN)))?;
     for point in points {
-        writer.serialize(point)?;
+        match site {
+            Some(site) => writer.serialize((point, site))?,
+            None => writer.serialize(point)?,
+        }
     }
     Ok(writer.into_inner()?)
 }
 
 fn request(params: &Params) -> Result<HistoryRequest, RequestError> {
-    params.only(&["from", "to", "step"])?;
+    params.only(&["from", "to", "step", SITE])?;
     Ok(HistoryRequest {
         range: params.range()?,
         step: params.value("step")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_carry_the_site_of_a_hub_that_has_one() {
+        let point = HistoryPoint {
+            t: "2026-11-22T12:00:00Z".parse().unwrap(),
+            power_w: Some(1.5),
+            power_min_w: None,
+            power_max_w: None,
+            energy_wh: 0.25,
+        };
+        let text = |site: &str| {
+            let text = csv(&[point], &site.parse().unwrap()).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(
+            text(""),
+            "t,power_w,power_min_w,power_max_w,energy_wh\n2026-11-22T12:00:00Z,1.5,,,0.25\n"
+        );
+        assert_eq!(
+            text("berlin"),
+            "t,power_w,power_min_w,power_max_w,energy_wh,site\n2026-11-22T12:00:00Z,1.5,,,0.25,berlin\n"
+        );
+    }
 }

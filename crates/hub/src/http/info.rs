@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use api::{DatabaseDamage, HubEntry, HubLease, HubRole};
+use api::{DatabaseDamage, HubEntry, HubLease, HubRole, SiteName};
 use axum::Json;
 use axum::extract::State;
 use hiflying::Mac;
@@ -49,6 +49,8 @@ struct HubInfo {
     /// The scheduled backups; null without any.
     #[schema(required)]
     backup: Option<BackupInfo>,
+    /// The site of the hub; empty for the only one, which has no name.
+    site: SiteName,
     /// The role of this hub among those that share its database; `active` without others.
     role: HubRole,
     /// The lease of the active hub; null for a database of its own.
@@ -165,6 +167,7 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
         database,
         damage: hub.store().damage(),
         backup,
+        site: hub.config().site.clone(),
         role: hub.lease().role(),
         lease: hub.lease().shown(),
         hubs: hub.lease().hubs(),

@@ -1,6 +1,8 @@
 //! The log of past events.
 
-use api::{LogEntry, LogKind, Moment, RequestError};
+use std::sync::Arc;
+
+use api::{LogEntry, LogKind, Moment, OfSite, RequestError};
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -10,7 +12,9 @@ use utoipa_axum::routes;
 use super::Api;
 use super::problem::Problem;
 use super::query::Params;
+use super::sites::SITE;
 use crate::hub::Hub;
+use crate::sites::{OtherSite, SiteSelection};
 use crate::store::LogQuery;
 
 /// Number of entries unless given.
@@ -35,9 +39,26 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         ("problems" = Option<bool>, Query, description = "`true` for what may need attention only"),
         ("limit" = Option<u64>, Query, description = "Maximum number of entries; 100 unless given, at most 1,000")),
     responses((status = 200, description = "The entries", body = [LogEntry])))]
-async fn log(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<LogEntry>>, Problem> {
+async fn log(
+    State(hub): State<Hub>,
+    sites: SiteSelection,
+    params: Params,
+) -> Result<Json<Vec<OfSite<LogEntry>>>, Problem> {
     let query = read(&hub, &params)?;
-    Ok(Json(hub.log().entries(&query).await?))
+    if query.before.is_some() && sites.count() > 1 {
+        let message = "before: the log of each site has its own ids";
+        let error = RequestError::usage(message).at("before");
+        return Err(error.hint("name a site by `site`").into());
+    }
+    let of_own = async { hub.log().entries(&query).await };
+    let wanted = &query;
+    let of_other = |other: Arc<OtherSite>| async move { other.log(wanted).await };
+    let mut entries = sites.collect(of_own, of_other).await?;
+    if sites.count() > 1 {
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.object.at));
+        entries.truncate(query.limit);
+    }
+    Ok(Json(entries))
 }
 
 /// Returns the entry before which to read. Ids of the database have 63 bits, as the description says by `int64`.
@@ -52,7 +73,7 @@ fn before(params: &Params) -> Result<Option<u64>, RequestError> {
 
 fn read(hub: &Hub, params: &Params) -> Result<LogQuery, RequestError> {
     params.only(&[
-        "from", "to", "before", "kinds", "plugs", "problems", "limit",
+        "from", "to", "before", "kinds", "plugs", "problems", "limit", SITE,
     ])?;
     let zone = &hub.clock().timezone;
     let range = params.range()?;

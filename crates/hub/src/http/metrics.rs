@@ -3,11 +3,12 @@
 //! Nothing is counted here: each scrape shows the current state. Unknown values, and values measured before a plug became
 //! unavailable, are omitted, so that no graph continues with an old value.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorKind, Halted, LastRun, PlugView, RequestError};
+use api::{ErrorKind, Halted, LastRun, PlugView, RequestError, SiteName};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -395,8 +396,10 @@ fn encode_plugs(
     Ok(())
 }
 
-fn text(snapshot: Snapshot) -> Result<String, RequestError> {
-    let mut registry = Registry::default();
+fn text(snapshot: Snapshot, site: &SiteName) -> Result<String, RequestError> {
+    let label = Some(site).filter(|site| !site.is_empty());
+    let label = label.map(|site| (Cow::Borrowed("site"), Cow::Owned(site.to_string())));
+    let mut registry = Registry::with_labels(label.into_iter());
     registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
     encode_registry(&mut text, &registry)
@@ -423,11 +426,12 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
         damages: hub.store().damage().len(),
     };
     let guests = hub.guests().iter();
-    let text = text(Snapshot {
+    let snapshot = Snapshot {
         plugs: hub.registry().views(),
         hub: figures,
         guests: guests.flat_map(|guest| guest.metrics()).collect(),
-    })?;
+    };
+    let text = text(snapshot, &hub.config().site)?;
     Ok(([(CONTENT_TYPE, FORMAT)], text).into_response())
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use api::text::not_switched;
 use api::{
     AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, ErrorKind, FoundPlug, HardenReport,
-    HardenRequest, Period, PlugSettings, PlugView, ProblemDocument, RelayProblem, ReplaceRequest,
-    RequestError, SwitchRequest, SwitchResponse, VersionResponse,
+    HardenRequest, OfSite, Period, PlugSettings, PlugView, ProblemDocument, RelayProblem,
+    ReplaceRequest, RequestError, SwitchRequest, SwitchResponse, VersionResponse,
 };
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,8 +25,10 @@ use super::etag::{IfMatch, Tagged};
 use super::path::PlugPath;
 use super::problem::Problem;
 use super::query::Params;
+use super::sites::SITE;
 use crate::event::caller_cause;
 use crate::hub::Hub;
+use crate::sites::{OtherSite, SiteSelection};
 
 /// Default duration of a search.
 const DEFAULT_SEARCH_DURATION: Duration = Duration::from_secs(3);
@@ -51,10 +53,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     responses((status = 200, description = "The plugs", body = Vec<PlugView>)))]
 async fn list(
     State(hub): State<Hub>,
+    sites: SiteSelection,
     params: Params,
-) -> Result<axum::Json<Vec<Arc<PlugView>>>, Problem> {
-    params.only(&[])?;
-    Ok(axum::Json(hub.registry().views()))
+) -> Result<axum::Json<Vec<OfSite<Arc<PlugView>>>>, Problem> {
+    params.only(&[SITE])?;
+    let of_own = async { Ok(hub.registry().views()) };
+    let of_other = |other: Arc<OtherSite>| async move {
+        let plugs = other.plugs().await?.into_iter();
+        Ok(plugs.map(Arc::new).collect())
+    };
+    Ok(axum::Json(sites.collect(of_own, of_other).await?))
 }
 
 /// Adopts the plug at an address.
@@ -89,10 +97,20 @@ async fn adopt(
 async fn one(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
+    sites: SiteSelection,
     params: Params,
-) -> Result<Tagged<Arc<PlugView>>, Problem> {
-    params.only(&[])?;
-    Ok(tagged(&hub, hub.registry().one(plug)?)?)
+) -> Result<Response, Problem> {
+    params.only(&[SITE])?;
+    if let Some(other) = sites.site_of_plug(&hub, plug).await?
+        && let Some((view, revision)) = other.plug(plug).await?
+    {
+        let body = sites.of(other.name(), view);
+        return Ok(Tagged { revision, body }.into_response());
+    }
+    sites.look_here(format_args!("plug {plug}"))?;
+    let Tagged { revision, body } = tagged(&hub, hub.registry().one(plug)?)?;
+    let body = sites.of_own(body);
+    Ok(Tagged { revision, body }.into_response())
 }
 
 /// Updates a plug's settings. Omitted fields keep their value; `null` resets them.
@@ -305,10 +323,16 @@ pub(super) fn wait(request: &DiscoverRequest) -> Result<Duration, RequestError> 
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<DiscoverRequest>,
-) -> Result<axum::Json<Vec<FoundPlug>>, Problem> {
+) -> Result<axum::Json<Vec<OfSite<FoundPlug>>>, Problem> {
     // Words that the command line has given since.
     hub.registry().learn_words(&hub.config().state);
-    Ok(axum::Json(hub.registry().discover(wait(&body)?).await?))
+    let found = hub.registry().discover(wait(&body)?).await?.into_iter();
+    // Those of other sites alone carry a site.
+    let found = found.map(|found| OfSite {
+        site: hub.registry().foreign_site(found.plug.mac),
+        object: found,
+    });
+    Ok(axum::Json(found.collect()))
 }
 
 /// Returns the revision that a change requires.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use hiflying::Mac;
 use plugs::families;
 use plugs::net::Lan;
-use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -26,26 +25,10 @@ pub(crate) async fn watch_as_active(lease: Lease, registry: Registry, cancel: Ca
         loop {
             let without = registry.without_contact();
             lease.set_reaches(without.map(|time| time < registry.contact_timeout()));
-            lease.set_summary(summary(&registry));
             sleep(CHECK_INTERVAL).await;
         }
     };
     cancel.run_until_cancelled(watching).await;
-}
-
-/// Returns the figures of this site for others.
-fn summary(registry: &Registry) -> Value {
-    let views = registry.views();
-    let available = views.iter().filter(|view| view.available);
-    let power_w: f64 = available
-        .clone()
-        .filter_map(|view| view.reading.as_ref()?.power_w)
-        .sum();
-    json!({
-        "plugs": views.len(),
-        "unavailable": views.len() - available.count(),
-        "power_w": power_w,
-    })
 }
 
 /// Listens for plugs while the active hub hears none, until cancelled. To scan is not to switch.

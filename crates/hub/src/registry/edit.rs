@@ -16,6 +16,7 @@ use plugs::{Capability, Plug};
 
 use super::Registry;
 use super::state::{RegistryState, now};
+use crate::sites;
 use crate::store::{EnergyState, PlugRecord, StoredDocument};
 
 /// Maximum number of adopted plugs.
@@ -254,6 +255,12 @@ impl RegistryState {
                 plug.address
             );
             return Err(RequestError::new(ErrorKind::Refused, message));
+        }
+        if let Some(site) = self.foreign().owner(plug.mac) {
+            let site = sites::title(site);
+            let message = format!("plug {} belongs to {site}", plug.mac);
+            return Err(RequestError::conflict(message)
+                .hint("remove it there first, or leave it to the hub of that site"));
         }
         if self.entries().len() >= MAX_PLUGS {
             let message = format!("a hub keeps at most {MAX_PLUGS} plugs");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Metering, Period, RequestError};
+use api::{LogEntry, LogKind, Metering, Period, RequestError, SiteName};
 use hiflying::Mac;
 use plugs::duplicates::Duplicates;
 use plugs::net::Lan;
@@ -19,9 +19,11 @@ use super::availability::PresenceTiming;
 use super::candidates::{CandidateReport, Candidates};
 use super::config::Interfaces;
 use super::entry::RegistryEntry;
+use super::foreign::{ForeignPlugs, PlugOwner};
 use super::stats::RegistryCounters;
 use super::timers::PlugTimers;
 use crate::event::EventBus;
+use crate::sites;
 use crate::store::{EnergyState, PlugStore, Sample};
 
 /// Maximum time for a command.
@@ -52,6 +54,7 @@ pub(super) struct RegistryState {
     pub(super) last_contact: AtomicU64,
     pub(super) entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
     pub(super) offers: Mutex<Candidates>,
+    pub(super) foreign: Mutex<ForeignPlugs>,
     pub(super) duplicates: Mutex<Duplicates>,
     /// Maximum intervals between readings that rules need.
     pub(super) needs: Mutex<HashMap<Mac, Duration>>,
@@ -95,10 +98,7 @@ impl RegistryState {
     }
 
     pub(super) fn known(&self, mac: Mac) -> Result<Arc<RegistryEntry>, RequestError> {
-        self.entry(mac).ok_or_else(|| {
-            RequestError::not_found(format!("no plug {mac} is adopted"))
-                .hint("`GET /api/v1/plugs` lists those that are")
-        })
+        self.entry(mac).ok_or_else(|| unknown_plug(mac))
     }
 
     /// Returns all entries, by MAC.
@@ -120,7 +120,18 @@ impl RegistryState {
         let (mac, address) = (plug.mac, plug.address);
         let mut offers = self.offers();
         let offer = offers.heard(plug.clone());
+        let owner = self.foreign().heard(mac);
+        if let PlugOwner::Site(site, is_new) = owner {
+            if is_new {
+                let message = heard_of_other_site(mac, &site);
+                tracing::warn!(plug = %mac, %address, "{message}");
+                let entry = LogEntry::new(plugs::now(), LogKind::Plug, message);
+                self.bus.log(entry.about(mac).as_problem(true));
+            }
+            return;
+        }
         let adopts = self.adopt || self.adopts_named && self.names.contains_key(&mac);
+        let adopts = adopts && owner == PlugOwner::Nobody;
         if offer != CandidateReport::Ignored && adopts && offers.is_welcome(mac) {
             // Where there is no room it is heard again.
             let _ = self.newcomers.try_send(plug);
@@ -131,6 +142,10 @@ impl RegistryState {
 
     pub(super) fn offers(&self) -> MutexGuard<'_, Candidates> {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn foreign(&self) -> MutexGuard<'_, ForeignPlugs> {
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn duplicates(&self) -> MutexGuard<'_, Duplicates> {
@@ -225,4 +240,16 @@ impl RegistryState {
     pub(super) fn set_load(&self, seconds: u32) {
         self.load.store(seconds, Ordering::Relaxed);
     }
+}
+
+/// Tells that a plug of another site is heard.
+fn heard_of_other_site(plug: Mac, site: &SiteName) -> String {
+    let site = sites::title(site);
+    format!("plug {plug} is heard here and belongs to {site}; it is not adopted")
+}
+
+/// Returns the error for a plug that is not adopted.
+pub(crate) fn unknown_plug(mac: Mac) -> RequestError {
+    RequestError::not_found(format!("no plug {mac} is adopted"))
+        .hint("`GET /api/v1/plugs` lists those that are")
 }

@@ -214,6 +214,9 @@ fn beginning(lease: &Lease) -> String {
 /// Starts what acts by itself, and returns what is served.
 fn start(hub: &Hub, auth: AccessControl, work: &TaskGroup) -> Router {
     work.tracker.spawn(automation::run(hub.clone()));
+    let sites = hub.sites().clone();
+    work.tracker
+        .spawn(sites.run(hub.clone(), work.cancel.clone()));
     work.tracker.spawn(auth.clone().run(work.cancel.clone()));
     if let Some(config) = hub.config().backup.clone() {
         let (backups, store) = (hub.backups().clone(), hub.store().clone());

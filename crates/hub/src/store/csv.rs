@@ -6,6 +6,7 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
+use api::SiteName;
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
@@ -81,25 +82,33 @@ struct CsvLine {
     /// The plug's own counter.
     counter_wh: Option<u64>,
     since: Option<String>,
+    /// The site of the hub that wrote the line; a hub without one writes no such column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    site: Option<SiteName>,
 }
 
-/// Writes the rows of a plug from one moment to another, and returns their number.
+/// Name of the last column of a hub with a site.
+pub(crate) const SITE_COLUMN: &str = "site";
+
+/// Writes the rows of a plug from one moment to another, and returns their number. `site` is that of the store.
 ///
 /// # Errors
 ///
 /// Errors of the store; [`StoreError::File`] when the writer fails.
 pub async fn export(
     store: &dyn HistoryStore,
+    site: &SiteName,
     plug: Mac,
-    from: Timestamp,
-    to: Timestamp,
+    (from, to): (Timestamp, Timestamp),
     writer: impl Write + Send,
 ) -> Result<u64, StoreError> {
+    let site = Some(site).filter(|site| !site.is_empty());
     let mut writer = ::csv::WriterBuilder::new()
         .has_headers(false)
         .from_writer(writer);
     // Also where no row follows.
-    writer.write_record(COLUMNS).map_err(unwritable)?;
+    let columns = COLUMNS.into_iter().chain(site.map(|_| SITE_COLUMN));
+    writer.write_record(columns).map_err(unwritable)?;
     let mut count = 0;
     for tier in [Tier::Quarters, Tier::Minutes, Tier::Readings] {
         let mut from = from;
@@ -107,7 +116,11 @@ pub async fn export(
             let rows = store.rows(plug, tier, from, to, ROWS_PER_QUERY).await?;
             let last = rows.last().map(time);
             for row in &rows {
-                writer.serialize(line(plug, row)).map_err(unwritable)?;
+                let line = CsvLine {
+                    site: site.cloned(),
+                    ..line(plug, row)
+                };
+                writer.serialize(line).map_err(unwritable)?;
             }
             count += rows.len() as u64;
             let next = last.and_then(|last| {
@@ -230,6 +243,7 @@ impl CsvLine {
             frequency_hz: None,
             counter_wh: None,
             since: None,
+            site: None,
         }
     }
 

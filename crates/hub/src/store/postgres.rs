@@ -4,7 +4,7 @@
 //! * [`open`]: examines the database and brings its schema up to date.
 //! * [`records`]: plugs, documents, settings; [`transfer`]: history that moves from one plug to another.
 //! * [`append`], [`history`], [`retention`]: readings and the sums made of them; [`months`]: the partitions that they are in.
-//! * [`log`]: the log of past events. [`shared`]: the hubs that share the database.
+//! * [`log`]: the log of past events. [`shared`]: the hubs that share the database. [`sites`]: the other sites in it.
 //!
 //! Nothing waits for the server without a bound: where it does not reply in time, the connections are given up, see
 //! [`Postgres::run`].
@@ -18,13 +18,16 @@ mod open;
 mod records;
 mod retention;
 mod shared;
+mod sites;
 mod transfer;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use api::SiteName;
 use async_trait::async_trait;
 use hiflying::Mac;
+use plugs::Reading;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::timeout;
@@ -32,13 +35,18 @@ use tokio::time::timeout;
 use super::query_error::{QueryError, READ, WRITTEN};
 use super::records::SETTINGS;
 use super::{
-    Backup, CopiedStore, EnergyState, Retention, SharedStore, Store, StoreError, StoreInfo,
+    Backup, CopiedStore, EnergyState, Retention, SharedStore, SiteRecord, Store, StoreError,
+    StoreInfo,
 };
 pub use config::{PostgresConfig, PostgresUrl};
 use months::KnownMonths;
 
 /// Number of connections: one for readings, one for what people make, the others for queries.
 const MAX_CONNECTIONS: u32 = 4;
+/// Number of connections that read another site.
+const MAX_READER_CONNECTIONS: u32 = 2;
+/// Time after which unused connections that read another site are closed: there can be many sites.
+const READER_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on the time that a call waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bound on the time that a call takes; longer than the server's own bound on a statement, which leaves the connection intact.
@@ -54,6 +62,8 @@ const SESSION: &str = "SET statement_timeout = '25s'; SET lock_timeout = '10s'; 
 pub struct Postgres {
     config: PostgresConfig,
     retention: Retention,
+    /// True if nothing is written, as in the database of another site.
+    is_reader: bool,
     /// Replaced as a whole when the server does not reply.
     pool: RwLock<PgPool>,
     /// The lease whose loss lets writes over that pool fail.
@@ -93,6 +103,7 @@ impl Postgres {
         Ok(Self {
             config,
             retention,
+            is_reader: false,
             pool: RwLock::new(pool),
             fence: Mutex::default(),
             lease: RwLock::new(lease),
@@ -135,7 +146,10 @@ impl Postgres {
                 let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
                 if !pool.is_closed() {
                     let fence = *self.fence.lock().unwrap_or_else(PoisonError::into_inner);
-                    *pool = history_pool(&self.config, fence)?;
+                    *pool = match self.is_reader {
+                        true => reader_pool(&self.config)?,
+                        false => history_pool(&self.config, fence)?,
+                    };
                 }
                 let cause = format!("no reply within {} s", CALL_TIMEOUT.as_secs());
                 Err(open::unavailable(&self.config, operation, cause))
@@ -166,13 +180,31 @@ fn pool(
     max_connections: u32,
     fence: Option<u64>,
 ) -> Result<PgPool, StoreError> {
-    let options = open::options(config)?;
     let session = match fence {
         Some(number) => format!("{SESSION}; SET mains.lease = '{number}'"),
         None => SESSION.to_owned(),
     };
-    Ok(PgPoolOptions::new()
-        .max_connections(max_connections)
+    let pool = PgPoolOptions::new().max_connections(max_connections);
+    connections(config, pool, session)
+}
+
+/// Returns connections that read another site; they are closed when they are not used, because there can be many sites.
+fn reader_pool(config: &PostgresConfig) -> Result<PgPool, StoreError> {
+    let session = format!("{SESSION}; SET default_transaction_read_only = on");
+    let pool = PgPoolOptions::new()
+        .max_connections(MAX_READER_CONNECTIONS)
+        .idle_timeout(READER_IDLE_TIMEOUT);
+    connections(config, pool, session)
+}
+
+/// Returns connections that begin with these statements.
+fn connections(
+    config: &PostgresConfig,
+    pool: PgPoolOptions,
+    session: String,
+) -> Result<PgPool, StoreError> {
+    let options = open::options(config)?;
+    Ok(pool
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
             let session = session.clone();
@@ -212,6 +244,18 @@ impl Store for Postgres {
 
     fn shared(&self) -> Option<&dyn SharedStore> {
         Some(self)
+    }
+
+    async fn other_sites(&self) -> Result<Vec<SiteRecord>, StoreError> {
+        self.read_other_sites().await
+    }
+
+    fn site_reader(&self, site: &SiteName) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(self.reader(site)?))
+    }
+
+    async fn last_readings(&self) -> Result<Vec<Reading>, StoreError> {
+        self.read_last_readings().await
     }
 
     async fn close(&self) {

@@ -27,6 +27,13 @@ mod log;
 mod needs;
 mod plugs;
 mod s20;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../store/server.rs"]
+mod server;
+mod sites;
 #[path = "../keeper/twins.rs"]
 mod twins;
 mod usage;

@@ -105,6 +105,16 @@ impl House {
 impl<S: Store + 'static> House<S> {
     /// Starts a hub on a store, with other settings.
     pub async fn on_with(store: S, state: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+        Self::on_address(store, state, Ipv4Addr::new(127, 74, 0, 1), change).await
+    }
+
+    /// The same at another address of the network.
+    pub async fn on_address(
+        store: S,
+        state: TempDir,
+        address: Ipv4Addr,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config::in_state(state.path());
         config.interfaces = vec!["127.0.0.1".into()];
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
@@ -130,7 +140,8 @@ impl<S: Store + 'static> House<S> {
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };
-        let registry = Registry::start(keeping(), Vec::new(), Vec::new(), surroundings).await;
+        let registry =
+            Registry::start(keeping(address), Vec::new(), Vec::new(), surroundings).await;
         let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
             guests: Vec::new(),
@@ -214,12 +225,12 @@ impl<S: Store + 'static> House<S> {
     }
 }
 
-fn keeping() -> RegistryConfig {
+fn keeping(address: Ipv4Addr) -> RegistryConfig {
     RegistryConfig {
         families: plugs::families::all(),
         interfaces: Interfaces::Fixed(vec![Interface {
             name: "lo".into(),
-            address: Ipv4Addr::new(127, 74, 0, 1),
+            address,
             prefix: 8,
             peer: None,
             broadcast: Ipv4Addr::new(127, 255, 255, 255),

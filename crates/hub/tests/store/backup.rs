@@ -49,8 +49,12 @@ fn end() -> Timestamp {
 }
 
 async fn exported(store: &dyn HistoryStore, number: u8) -> String {
-    let mut text = Vec::new();
-    csv::export(store, mac(number), ms(0), end(), &mut text)
+    exported_of_site(store, number, "").await
+}
+
+async fn exported_of_site(store: &dyn HistoryStore, number: u8, site: &str) -> String {
+    let (mut text, site) = (Vec::new(), site.parse().unwrap());
+    csv::export(store, &site, mac(number), (ms(0), end()), &mut text)
         .await
         .unwrap();
     String::from_utf8(text).unwrap()

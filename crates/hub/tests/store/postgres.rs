@@ -306,3 +306,83 @@ async fn a_change_is_told_to_the_other_hubs() {
         () = telling => {}
     }
 }
+
+#[tokio::test]
+async fn sites_in_one_database_do_not_see_each_other() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let of_site = |site: &str| PostgresConfig {
+        site: site.parse().unwrap(),
+        ..server.config(&name)
+    };
+    let alone = open(&server.config(&name)).await.unwrap();
+    assert_eq!(alone.other_sites().await.unwrap(), []);
+    let berlin = open(&of_site("berlin")).await.unwrap();
+    let berlin_2 = open(&of_site("berlin-2")).await.unwrap();
+    for (number, store) in (1..).zip([&alone, &berlin, &berlin_2]) {
+        store.save_plug(&record(number)).await.unwrap();
+        let day = t("2026-11-01T00:00:00Z").as_millisecond();
+        let reading = sample(number, ms(day), 60.0, 0.1);
+        store.append(&[reading]).await.unwrap();
+        store.save_setting("whose", Some("own")).await.unwrap();
+    }
+    for (number, store) in (1..).zip([&alone, &berlin, &berlin_2]) {
+        assert_eq!(store.plugs().await.unwrap(), [record(number)]);
+        assert_eq!(store.recorded().await.unwrap(), [mac(number)]);
+    }
+    let schemas = "SELECT string_agg(schemaname, ' ' ORDER BY schemaname) FROM pg_tables WHERE tablename = 'plugs'";
+    let found = server.execute(&name, schemas);
+    assert_eq!(found, "public site_berlin site_berlin_2");
+
+    // What a site sees of the others, and that it cannot change them.
+    let others = async |store: &Postgres| {
+        let sites = store.other_sites().await.unwrap().into_iter();
+        let names = sites.map(|other| other.site.to_string());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(others(&alone).await, ["berlin", "berlin-2"]);
+    assert_eq!(others(&berlin).await, ["", "berlin-2"]);
+    let reader = alone.site_reader(&"berlin-2".parse().unwrap()).unwrap();
+    assert_eq!(reader.plugs().await.unwrap(), [record(3)]);
+    let error = reader.save_setting("whose", None).await.unwrap_err();
+    let error = api::ErrorChain(&error).to_string();
+    assert!(error.contains("read-only transaction"), "{error}");
+    let unnamed = berlin.site_reader(&api::SiteName::default()).unwrap();
+    assert_eq!(unnamed.plugs().await.unwrap(), [record(1)]);
+    // A later start finds its own.
+    drop(berlin);
+    let berlin = open(&of_site("berlin")).await.unwrap();
+    assert_eq!(berlin.plugs().await.unwrap(), [record(2)]);
+}
+
+#[tokio::test]
+async fn a_user_may_be_limited_to_one_site() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let hamburg = PostgresConfig {
+        site: "hamburg".parse().unwrap(),
+        ..server.config(&name)
+    };
+    open(&hamburg).await.unwrap().close().await;
+    server.execute(
+        &name,
+        "CREATE ROLE berlin LOGIN; CREATE SCHEMA site_berlin AUTHORIZATION berlin",
+    );
+    let as_berlin = |site: &str| {
+        let url = hamburg.url.to_string().replace("mains@", "berlin@");
+        PostgresConfig {
+            site: site.parse().unwrap(),
+            ..config(&url)
+        }
+    };
+    let store = open(&as_berlin("berlin")).await.unwrap();
+    store.save_plug(&record(1)).await.unwrap();
+    assert_eq!(store.other_sites().await.unwrap(), []);
+    let error = open(&as_berlin("munich")).await.unwrap_err();
+    let error = api::ErrorChain(&error).to_string();
+    assert!(error.contains("permission denied"), "{error}");
+}

@@ -179,6 +179,7 @@ pub fn config(url: &str) -> PostgresConfig {
         url: url.parse().unwrap(),
         password: None,
         ca_file: None,
+        site: api::SiteName::default(),
     }
 }
 

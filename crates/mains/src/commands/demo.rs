@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use ::hub::{Config, Guest, HubReady};
-use api::Scope;
+use api::LoginLinkRequest;
 use emulator::PlugConfig;
 use mqtt::config::BrokerUrl;
 use mqtt::{MqttBridge, MqttConfig};
@@ -121,7 +121,7 @@ async fn live(context: &Context, demo: &mut Demo, opens: bool) -> Outcome {
     announce(context, demo, &ready)?;
     if opens && desktop::is_there(&context.ui) {
         // The link that was printed stays good.
-        let link = client.login_link(Scope::Admin).await?;
+        let link = client.login_link(&LoginLinkRequest::default()).await?;
         desktop::open(&context.ui, &demo.directory, &link.url);
     }
     std::future::pending().await
@@ -222,6 +222,7 @@ fn guests(
     };
     let mut sources = Sources::read(&context.settings.options);
     sources.layer.mqtt.url = Some(broker.into());
+    sources.layer.hub.site = None;
     let config = sources
         .mqtt_config(directory.state())
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;

@@ -70,6 +70,7 @@ fn assemble(
         _ => defaults.database,
     };
     Ok(Config {
+        site: hub.site(),
         listen: hub.listen.map_or(defaults.listen, |listen| listen.0),
         hosts: hub.hosts.clone().unwrap_or_default(),
         tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
@@ -134,6 +135,7 @@ pub(super) fn postgres(hub: &HubLayer) -> Result<Option<PostgresConfig>, (&'stat
         url: url.clone(),
         password,
         ca_file,
+        site: hub.site(),
     }))
 }
 

@@ -40,6 +40,7 @@ adopt`; at the first start those that have a name (`mains name`) are adopted. A 
 Keys of the configuration file, each with its default. Each can come from the environment as well: `listen` in [hub] is \
 MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separated by commas.
   [hub]
+  site = \"\"                    # name of this site, where one database holds several
   listen = \"127.0.0.1:8480\"
   hosts = []                   # further host names for browsers
   certificate = \"\"             # with `key`: HTTPS; both PEM files

@@ -24,13 +24,14 @@ enum VariableForm {
 }
 
 /// Variables with their keys.
-const VARIABLES: [(&str, &str, VariableForm); 38] = [
+const VARIABLES: [(&str, &str, VariableForm); 39] = [
     ("MAINS_JSON", "json", Switch),
     ("MAINS_TIMEOUT", "timeout", Text),
     ("MAINS_INTERFACE", "interfaces", List),
     ("MAINS_HUB", "hub.url", Text),
     ("MAINS_HUB_TOKEN_FILE", "hub.token_file", Text),
     ("MAINS_HUB_CA_FILE", "hub.ca_file", Text),
+    ("MAINS_HUB_SITE", "hub.site", Text),
     ("MAINS_HUB_LISTEN", "hub.listen", Text),
     ("MAINS_HUB_HOSTS", "hub.hosts", List),
     ("MAINS_HUB_CERTIFICATE", "hub.certificate", Text),

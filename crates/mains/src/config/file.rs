@@ -166,7 +166,7 @@ mod tests {
             "json = true\ntimeout = \"800ms\"\ninterfaces = [\"eth0\"]\nyes = true\nquiet = true\ncolor = \"never\"\n\
              [hub]\nurl = \"nas\"\nca_file = \"ca.pem\"\ntoken_file = \"/run/token\"\nlisten = \"127.0.0.1:1\"\n\
              hosts = [\"nas.example\"]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\ninterfaces = [\"eth1\"]\nadopt = true\n\
-             metering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\ndatabase_password_file = \"p\"\ndatabase_ca_file = \"db.pem\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
+             site = \"berlin\"\nmetering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\ndatabase_password_file = \"p\"\ndatabase_ca_file = \"db.pem\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
              backup = \"1d\"\nbackup_directory = \"b\"\nkeep_backups = 3\n\
              [place]\nlatitude = 52\nlongitude = 13.4\ntimezone = \"Europe/Berlin\"\n",
         );
@@ -185,6 +185,7 @@ mod tests {
         assert_eq!(layer.hub.database, Some(database));
         assert_eq!(layer.hub.database_ca_file, Some("/etc/db.pem".into()));
         assert_eq!(layer.hub.database_password_file, Some("/etc/p".into()));
+        assert_eq!(layer.hub.site, Some("berlin".parse().unwrap()));
         assert_eq!(layer.hub.interfaces, Some(vec!["eth1".to_owned()]));
         assert_eq!(layer.hub.backup_directory, Some("/etc/b".into()));
         assert_eq!(layer.hub.keep_backups, std::num::NonZero::new(3));

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use api::Period;
+use api::{Period, SiteName};
 use jiff::tz::TimeZone;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -45,6 +45,9 @@ pub struct HubLayer {
     pub token_file: Option<PathBuf>,
     /// Certificates (PEM) to trust for that hub instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// The site that a hub belongs to.
+    #[serde(deserialize_with = "parsed")]
+    pub site: Option<SiteName>,
     /// Address on which `serve` listens.
     #[serde(deserialize_with = "parsed")]
     pub listen: Option<Listen>,
@@ -87,12 +90,19 @@ pub struct HubLayer {
 }
 
 impl HubLayer {
+    /// Returns the site; the only one, without a name, unless it is set.
+    pub fn site(&self) -> SiteName {
+        let site = self.site.as_ref();
+        site.map_or_else(SiteName::default, Clone::clone)
+    }
+
     /// Puts this layer on top of another.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             url: self.url.or(below.url),
             token_file: self.token_file.or(below.token_file),
             ca_file: self.ca_file.or(below.ca_file),
+            site: self.site.or(below.site),
             listen: self.listen.or(below.listen),
             hosts: self.hosts.or(below.hosts),
             certificate: self.certificate.or(below.certificate),

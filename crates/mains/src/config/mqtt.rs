@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use api::SiteName;
 use mqtt::MqttConfig;
 use mqtt::config::{BrokerUrl, ClientCertificateFiles, PasswordSource};
 use mqtt::discovery::{DiscoveryForm, DiscoverySettings};
@@ -113,6 +114,7 @@ fn path(value: &Option<PathBuf>) -> Option<PathBuf> {
 /// Every key that needs another one, and which.
 pub(super) fn config(
     layer: &MqttLayer,
+    site: SiteName,
     state: PathBuf,
 ) -> Result<Option<MqttConfig>, Vec<(&'static str, String)>> {
     let Some(url) = given(&layer.url) else {
@@ -142,7 +144,8 @@ pub(super) fn config(
     let (true, Ok(certificate)) = (problems.is_empty(), certificate) else {
         return Err(problems);
     };
-    let topics = Topics::new(given(&layer.base).unwrap_or_default());
+    let base = given(&layer.base).unwrap_or_default().of_site(&site);
+    let topics = Topics::new(base);
     let prefix = given(&layer.discovery_prefix);
     Ok(Some(MqttConfig {
         url,
@@ -157,6 +160,7 @@ pub(super) fn config(
             topics: topics.clone(),
         },
         topics,
+        site,
         state,
         is_temporary: false,
     }))
@@ -183,7 +187,9 @@ mod tests {
     fn without_an_address_there_is_no_mqtt() {
         for text in ["", "url = \"\"", "base = \"home\""] {
             assert!(
-                config(&layer(text), "/s".into()).unwrap().is_none(),
+                config(&layer(text), SiteName::default(), "/s".into())
+                    .unwrap()
+                    .is_none(),
                 "{text}"
             );
         }
@@ -192,7 +198,9 @@ mod tests {
     #[test]
     fn defaults_and_empty_values() {
         let text = "url = \"mqtts://nas\"\nusername = \"\"\npassword_file = \"\"\nca_file = \"\"\nbase = \"\"\n";
-        let config = config(&layer(text), "/s".into()).unwrap().unwrap();
+        let config = config(&layer(text), SiteName::default(), "/s".into())
+            .unwrap()
+            .unwrap();
         assert_eq!(config.url.to_string(), "mqtts://nas:8883");
         assert_eq!(config.topics.base().as_str(), "mains");
         assert_eq!(config.discovery.prefix.as_str(), "homeassistant");
@@ -213,7 +221,7 @@ mod tests {
             ),
         ] {
             let text = format!("url = \"mqtt://nas\"\n{text}\n");
-            let problems = config(&layer(&text), "/s".into()).unwrap_err();
+            let problems = config(&layer(&text), SiteName::default(), "/s".into()).unwrap_err();
             let found: Vec<_> = problems.iter().map(|(key, _)| *key).collect();
             assert_eq!(found, keys, "{text}");
         }

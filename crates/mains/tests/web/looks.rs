@@ -38,7 +38,7 @@ const PAGES: [&str; 21] = [
 
 /// Checks that nothing is wider than the window.
 #[track_caller]
-fn fits(browser: &Browser, what: &str) {
+pub fn fits(browser: &Browser, what: &str) {
     let width = browser.js("return document.documentElement.scrollWidth - innerWidth");
     assert!(
         width.as_i64().unwrap() <= 0,
@@ -87,7 +87,7 @@ fn looks_right(look: Look) {
 }
 
 /// Runs axe-core on the page.
-fn findings(browser: &Browser, axe: &Path) -> Value {
+pub fn findings(browser: &Browser, axe: &Path) -> Value {
     let axe = fs::read_to_string(axe).unwrap();
     browser.js_async(&format!(
         "{axe}; const done = arguments[arguments.length - 1]; axe.run(document).then(result => done(result.violations.map(found => found.id + ': ' + found.nodes.map(node => node.html).join('; '))), error => done([String(error)]));"

@@ -40,3 +40,10 @@ mod live;
 mod looks;
 mod plain;
 mod screenshots;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../../../hub/tests/store/server.rs"]
+mod server;
+mod sites;

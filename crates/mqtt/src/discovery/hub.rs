@@ -10,8 +10,13 @@ use super::message::{
 use super::naming::{default_entity_id, given, slug};
 use crate::home::{HomeGroup, HomeHub, HomeTariff};
 
-/// The name of the hub's device.
-const HUB_NAME: &str = "Mains";
+/// Returns the name of the hub's device.
+fn name(hub: &HomeHub) -> String {
+    match hub.site.is_empty() {
+        true => "Mains".to_owned(),
+        false => format!("Mains {}", hub.site),
+    }
+}
 
 /// Returns the identifier of the hub's device.
 pub(super) fn identifier(hub: &HomeHub) -> String {
@@ -21,7 +26,7 @@ pub(super) fn identifier(hub: &HomeHub) -> String {
 fn device(hub: &HomeHub) -> Device {
     Device {
         identifiers: [identifier(hub)],
-        name: HUB_NAME.to_owned(),
+        name: name(hub),
         manufacturer: Some("Mains"),
         model: "Hub".to_owned(),
         sw_version: Some(hub.version.clone()),
@@ -41,7 +46,7 @@ pub(super) fn announcement(settings: &DiscoverySettings, hub: &HomeHub) -> Annou
             platform,
             key,
             unique_id: format!("mains_{}_{key}", hub.id),
-            default_entity_id: default_entity_id(platform, HUB_NAME, &hub.id, Some(key)),
+            default_entity_id: default_entity_id(platform, &name(hub), &hub.id, Some(key)),
             name: Some("Connection".to_owned()),
             state_topic: Some(settings.topics.bridge_state()),
             payload_on: Some("online"),
@@ -64,9 +69,9 @@ pub(super) fn tariff(
     tariff: &HomeTariff,
 ) -> Announcement {
     let platform = Platform::Sensor;
-    let name = format!("Price {}", given(Some(&tariff.name)).unwrap_or(id.as_str()));
+    let price = format!("Price {}", given(Some(&tariff.name)).unwrap_or(id.as_str()));
     let announced = format!("{}_{id}", hub.id);
-    let words = format!("{HUB_NAME} {name}");
+    let words = format!("{} {price}", name(hub));
     Announcement {
         device: device(hub),
         availability: vec![AvailabilityTopic {
@@ -77,7 +82,7 @@ pub(super) fn tariff(
             key: "price",
             unique_id: format!("mains_{announced}_price"),
             default_entity_id: default_entity_id(platform, &words, &announced, None),
-            name: Some(name),
+            name: Some(price),
             state_topic: Some(settings.topics.price(id)),
             state_class: Some(StateClass::Measurement),
             unit_of_measurement: Some(format!("{}/kWh", tariff.currency)),
@@ -100,10 +105,14 @@ pub(super) fn group(
     let target = SwitchTarget::Group(id.clone());
     let topics = &settings.topics;
     let name = given(Some(&group.name)).unwrap_or(id.as_str());
+    // A copy of a database has the same groups.
+    let announced = match hub.site.is_empty() {
+        true => id.to_string(),
+        false => format!("{}_{id}", hub.id),
+    };
     Announcement {
-        id: id.to_string(),
         device: Device {
-            identifiers: [format!("mains_{id}")],
+            identifiers: [format!("mains_{announced}")],
             name: name.to_owned(),
             model: "Group of plugs".to_owned(),
             via_device: Some(identifier(hub)),
@@ -114,7 +123,7 @@ pub(super) fn group(
         entities: vec![Entity {
             platform,
             key,
-            unique_id: format!("mains_{id}_{key}"),
+            unique_id: format!("mains_{announced}_{key}"),
             default_entity_id: default_entity_id(platform, name, &slug(id.as_str()), None),
             name: None,
             state_topic: Some(topics.relay(&target)),
@@ -124,5 +133,6 @@ pub(super) fn group(
             device_class: Some("outlet"),
             ..Entity::default()
         }],
+        id: announced,
     }
 }

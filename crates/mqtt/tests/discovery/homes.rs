@@ -1,5 +1,6 @@
 //! Homes to announce.
 
+use api::SiteName;
 use mqtt::discovery::{DiscoveryForm, DiscoverySettings};
 use mqtt::home::{Home, HomeGroup, HomeHub, HomePlug, HomeTariff};
 use mqtt::topic::Topics;
@@ -81,6 +82,7 @@ pub(crate) fn small() -> Home {
 pub(crate) fn empty() -> Home {
     Home {
         hub: HomeHub {
+            site: SiteName::default(),
             id: "0123456789ab".to_owned(),
             version: "0.1.0".to_owned(),
             url: "http://192.168.1.5:8480".to_owned(),

@@ -52,6 +52,30 @@ fn both_forms_announce_the_same_entities_by_the_rules() {
 }
 
 #[test]
+fn the_hub_its_groups_and_prices_are_those_of_their_site() {
+    for form in [Entity, Device] {
+        let of_site = |site: &str| {
+            let mut home = homes::small();
+            home.plugs.clear();
+            home.hub.site = site.parse().unwrap();
+            home.hub.id = site.to_owned();
+            made(form, &home)
+        };
+        let (berlin, hamburg) = (of_site("berlin"), of_site("hamburg"));
+        checker::check("homeassistant", &berlin);
+        assert_eq!(berlin.len(), 3);
+        assert!(topics(&berlin).is_disjoint(&topics(&hamburg)));
+        let ids = |messages: &BTreeMap<String, String>| {
+            let words = messages.values().flat_map(|payload| payload.split('"'));
+            let ids = words.filter(|word| word.starts_with("mains_"));
+            ids.map(str::to_owned).collect::<BTreeSet<_>>()
+        };
+        assert!(ids(&berlin).len() >= 3 && ids(&berlin).is_disjoint(&ids(&hamburg)));
+        assert!(shown(&berlin).contains("\"Mains berlin\""));
+    }
+}
+
+#[test]
 fn messages_of_entities() {
     insta::assert_snapshot!(shown(&made(Entity, &homes::small())));
 }

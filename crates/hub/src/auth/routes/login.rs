@@ -190,6 +190,7 @@ pub(super) async fn make_link(
     let login = Login {
         origin: caller.origin().clone(),
         scope,
+        sites: caller.granted(&request.sites)?,
     };
     let base = format!("{scheme}://{called}{}", visit.prefix.as_str());
     let url = auth.link(&base, login, REQUESTED_LINK_LIFETIME)?;
@@ -232,7 +233,12 @@ impl AccessControl {
             }
         };
         self.state().login_limit.take_back(client, Instant::now());
-        Ok((Login { origin, scope }, client))
+        let login = Login {
+            origin,
+            scope,
+            sites: Vec::new(),
+        };
+        Ok((login, client))
     }
 }
 

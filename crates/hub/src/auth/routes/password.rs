@@ -75,6 +75,11 @@ impl AccessControl {
     ///
     /// [`Problem`] with the field that is wrong; of kind `forbidden` if the current password is needed and wrong, also after too many attempts.
     pub async fn change_password(&self, new: NewPassword, caller: &Caller) -> Result<(), Problem> {
+        if !caller.sees_all_sites() {
+            // A login by password sees all sites.
+            let message = "a login that is bound to sites sets no password";
+            return Err(RequestError::new(ErrorKind::Forbidden, message).into());
+        }
         let is_set = self.has_password(Scope::Admin);
         match new.current {
             Some(current) if is_set => {

@@ -76,8 +76,12 @@ impl AccessControl {
     ) -> Result<NewToken, RequestError> {
         let token = Credential::random()?;
         let digest = token.digest();
+        let new = TokenRequest {
+            sites: caller.granted(&new.sites)?,
+            ..new.clone()
+        };
         let info = self
-            .change_tokens(|tokens| tokens.add(new, digest, caller.origin(), plugs::now()))
+            .change_tokens(|tokens| tokens.add(&new, digest, caller.origin(), plugs::now()))
             .await?;
         tracing::info!(id = %info.id, name = info.name, scope = %info.scope, "a token was made");
         let (name, scope) = (&info.name, info.scope);

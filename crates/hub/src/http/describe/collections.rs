@@ -145,6 +145,7 @@ pub(super) fn make_schemas(schemas: &mut Value, collection: Collection) {
     };
     let mut added = status.as_object().cloned().unwrap_or_default();
     added.insert("id".to_owned(), reference("Id"));
+    added.insert("site".to_owned(), site());
     let each = |change: &dyn Fn(&Value) -> Value| match base["oneOf"].as_array() {
         Some(kinds) => {
             let mut schema = base.clone();
@@ -188,7 +189,13 @@ fn accept_any_mac(schema: &mut Value) {
 }
 
 /// Fields that the hub adds only where they apply.
-const OPTIONAL: [&str; 4] = ["missing", "reacts_within_s", "repriced", "upcoming"];
+const OPTIONAL: [&str; 5] = ["missing", "reacts_within_s", "repriced", "site", "upcoming"];
+
+/// Returns the schema of the site of an object.
+pub(super) fn site() -> Value {
+    let description = "Its site; omitted where the database holds only one";
+    json!({"allOf": [reference("SiteName")], "description": description})
+}
 
 /// Returns the response schema: all fields, and those that the hub adds.
 fn answer(schema: &Value, added: &Map<String, Value>) -> Value {

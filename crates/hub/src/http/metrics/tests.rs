@@ -36,8 +36,7 @@ fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
     })
 }
 
-#[test]
-fn in_the_names_and_units_of_the_contract() {
+fn snapshot() -> Snapshot {
     let hub = HubFigures {
         uptime: Duration::from_millis(61_500),
         stats: RegistryStats {
@@ -69,7 +68,23 @@ fn in_the_names_and_units_of_the_contract() {
         kind: MetricKind::Gauge,
         value: 1,
     }];
-    let text = text(Snapshot { plugs, hub, guests }).unwrap();
+    Snapshot { plugs, hub, guests }
+}
+
+#[test]
+fn every_line_has_the_site_of_a_hub_that_has_one() {
+    let text = text(snapshot(), &"berlin".parse().unwrap()).unwrap();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.contains("{site=\"berlin\""), "{line}");
+    }
+    let alone = super::text(snapshot(), &SiteName::default()).unwrap();
+    assert!(!alone.contains("site"), "{alone}");
+    assert_eq!(alone.lines().count(), text.lines().count());
+}
+
+#[test]
+fn in_the_names_and_units_of_the_contract() {
+    let text = text(snapshot(), &SiteName::default()).unwrap();
     let (of_plugs, of_hub) = text.split_once("# HELP mains_hub_uptime_seconds ").unwrap();
     for expected in [
         "Time since the hub started.\n# TYPE mains_hub_uptime_seconds gauge\nmains_hub_uptime_seconds 61.0\n",

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use api::SiteName;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 use zeroize::Zeroizing;
@@ -17,6 +18,8 @@ pub struct PostgresConfig {
     pub password: Option<Zeroizing<String>>,
     /// Certificates (PEM) to trust. With them only a server that proves its name is used.
     pub ca_file: Option<PathBuf>,
+    /// The site whose schema is used; without a name it is the first schema of the search path.
+    pub site: SiteName,
 }
 
 impl fmt::Debug for PostgresConfig {
@@ -24,6 +27,7 @@ impl fmt::Debug for PostgresConfig {
         f.debug_struct("PostgresConfig")
             .field("url", &self.url)
             .field("ca_file", &self.ca_file)
+            .field("site", &self.site)
             .finish_non_exhaustive()
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use api::SiteName;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, SqlStr};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqlStr};
 use tokio::time::timeout;
 
 use super::PostgresConfig;
@@ -40,6 +41,9 @@ const EXAMINE: &str = "SELECT count(*), \
     FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND relname <> '_sqlx_migrations' \
     AND relnamespace = to_regnamespace(current_schema())";
 
+/// Beginning of the schemas of sites.
+const SITE_PREFIX: &str = "site_";
+
 /// Message of a foreign database.
 const FOREIGN: &str =
     "the database holds tables of another program; name an empty one under `database`";
@@ -57,15 +61,58 @@ pub(super) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, Store
     if let Some(file) = &config.ca_file {
         options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(file);
     }
+    if let Some(schema) = schema(&config.site) {
+        options = options.options([("search_path", schema)]);
+    }
     Ok(options)
+}
+
+/// Returns the schema of a site; `None` for the only one, which has the first schema of the search path. A name has no underscore,
+/// so that no two sites have the same schema.
+pub(super) fn schema(site: &SiteName) -> Option<String> {
+    (!site.is_empty()).then(|| format!("{SITE_PREFIX}{}", site.as_str().replace('-', "_")))
+}
+
+/// Returns the site of a schema.
+pub(super) fn site_of(schema: &str) -> Option<SiteName> {
+    let name = schema.strip_prefix(SITE_PREFIX)?.replace('_', "-");
+    let site: SiteName = name.parse().ok()?;
+    Some(site).filter(|site| !site.is_empty())
+}
+
+/// Creates the schema of a site. One that somebody else has created is used as it is, which takes fewer rights.
+async fn create_schema(connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+    let exists = "SELECT to_regnamespace($1) IS NOT NULL";
+    let exists = async |connection: &mut PgConnection| {
+        let query = sqlx::query_scalar(exists).bind(schema);
+        query.fetch_one(connection).await
+    };
+    if exists(connection).await? {
+        return Ok(());
+    }
+    let sql = format!("CREATE SCHEMA {schema}");
+    match sqlx::query(AssertSqlSafe(sql))
+        .execute(&mut *connection)
+        .await
+    {
+        // Another hub of the site was faster.
+        Err(error) if !exists(connection).await? => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Examines the database and migrates it.
 pub(super) async fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
     let work = async {
         let mut connection = options(config)?.connect().await?;
+        let found = examine(config, &mut connection).await?;
+        if found == 0
+            && let Some(schema) = schema(&config.site)
+        {
+            create_schema(&mut connection, &schema).await?;
+        }
         // A newer database that this version may use stays as it is.
-        if examine(config, &mut connection).await? <= newest() {
+        if found <= newest() {
             let migrated = MIGRATIONS.run(&mut connection).await;
             migrated.map_err(|error| migration_error(config, error))?;
         }

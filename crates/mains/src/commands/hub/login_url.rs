@@ -1,6 +1,6 @@
 //! `mains hub login-url`: a link that logs a browser in.
 
-use api::Scope;
+use api::{LoginLinkRequest, Scope, SiteName};
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
@@ -25,12 +25,19 @@ pub(super) struct HubLoginUrlArgs {
     /// Scope of the session: read, switch or admin
     #[arg(long, value_name = "SCOPE", default_value_t = Scope::Admin)]
     scope: Scope,
+    /// Site that the browser may see; can be given several times [default: all]
+    #[arg(long = "site", value_name = "SITE")]
+    sites: Vec<SiteName>,
 }
 
 /// Runs `mains hub login-url`.
 pub(super) async fn run(context: &Context, args: &HubLoginUrlArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let link = hub.login_link(args.scope).await?;
+    let request = LoginLinkRequest {
+        scope: args.scope,
+        sites: args.sites.clone(),
+    };
+    let link = hub.login_link(&request).await?;
     super::name_hub(context, Some(&hub))?;
     if context.ui.is_json() {
         context.ui.document(&link)?;

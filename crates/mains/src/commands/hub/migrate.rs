@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use api::SiteName;
 use hub::state_lock::StateLock;
 use hub::store::{self, CopiedStore, CopyError, Postgres, PostgresConfig, Retention, Sqlite};
 use serde_json::json;
@@ -20,10 +21,12 @@ Copies plugs, documents, tokens and passwords, the log, history and totals from 
 reads everything back and compares it. The old database stays as it is, and in use until `database` in [hub] names the new one. \
 Stop the hub before. A copy that was interrupted can be repeated; what is there already is not written again.
 
-The password for the new database is in MAINS_HUB_DATABASE_PASSWORD or in a file.
+The password for the new database is in MAINS_HUB_DATABASE_PASSWORD or in a file. In a PostgreSQL database the copy becomes the \
+site of the configuration (`site` in [hub]), or that of --site.
 
 Examples:
   mains hub migrate --to postgres://hub@nas/mains --password-file password
+  mains hub migrate --to postgres://hub@nas/mains --site berlin
   mains hub migrate --to ", help_of!(database_file), "        # and back
   mains --json hub migrate --to postgres://hub@nas/mains
     {\"from\":\"", help_of!(database_file_in_json), "\",
@@ -41,6 +44,9 @@ pub(super) struct HubMigrateArgs {
     /// Certificates (PEM) to trust for it
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Site that the copy becomes in a PostgreSQL database [default: `site` in [hub]]
+    #[arg(long, value_name = "SITE")]
+    site: Option<SiteName>,
 }
 
 /// A database to copy from or to.
@@ -59,7 +65,7 @@ pub(super) async fn run(context: &Context, args: &HubMigrateArgs) -> Outcome {
         Some(postgres) => DatabasePlace::Postgres(postgres),
         None => DatabasePlace::File(config.database),
     };
-    let to = target(args)?;
+    let to = target(args, &config.site)?;
     if from == to {
         return Err(Failure::usage("the hub uses this database already"));
     }
@@ -86,12 +92,17 @@ pub(super) async fn run(context: &Context, args: &HubMigrateArgs) -> Outcome {
         clean(&from),
         clean(&to)
     ))?;
-    context.ui.status("set `database` in [hub] to the new one");
+    match args.site.as_ref().filter(|site| **site != config.site) {
+        Some(site) => context.ui.status(format_args!(
+            "set `database` in [hub] to the new one, and `site` to \"{site}\""
+        )),
+        None => context.ui.status("set `database` in [hub] to the new one"),
+    }
     Ok(Exit::DONE)
 }
 
 /// Returns the new database.
-fn target(args: &HubMigrateArgs) -> Result<DatabasePlace, Failure> {
+fn target(args: &HubMigrateArgs, site: &SiteName) -> Result<DatabasePlace, Failure> {
     // Not read by clap, which would repeat a password in the address.
     let choice = args.to.parse::<DatabaseChoice>().map_err(Failure::usage)?;
     let file = match &choice {
@@ -103,6 +114,7 @@ fn target(args: &HubMigrateArgs) -> Result<DatabasePlace, Failure> {
         database: Some(choice),
         database_password_file: args.password_file.clone(),
         database_ca_file: args.ca_file.clone(),
+        site: Some(args.site.clone().unwrap_or_else(|| site.clone())),
         ..HubLayer::default()
     };
     let postgres = hub_config::postgres(&layer).map_err(|(_, what)| Failure::usage(what))?;

@@ -1,5 +1,8 @@
 //! `mains hub status`: the state of the hub.
 
+use std::fmt::Write as _;
+
+use api::SiteView;
 use serde_json::Value;
 
 use crate::context::Context;
@@ -9,7 +12,8 @@ use crate::ui::{DIM, clean, paint};
 /// Options of `mains hub status`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-With --json it prints the document of `GET /api/v1/hub`.
+With --json it prints the document of `GET /api/v1/hub`. Where the database holds other sites, they follow, one a line; \
+`GET /api/v1/sites` has them as JSON.
 
 Example:
   mains hub status
@@ -32,7 +36,36 @@ pub(super) async fn run(context: &Context, _: &HubStatusArgs) -> Outcome {
         let label = paint(DIM, format_args!("{name:<22}"));
         context.ui.data(format_args!("{label} {}", clean(&value)))?;
     }
+    for other in hub.sites().await?.iter().filter(|site| !site.is_own) {
+        let name = format!("site {}", other.site);
+        let label = paint(DIM, format_args!("{name:<22}"));
+        context
+            .ui
+            .data(format_args!("{label} {}", clean(&words(other))))?;
+    }
     Ok(Exit::DONE)
+}
+
+/// Returns what is known of another site in the hub's database.
+fn words(site: &SiteView) -> String {
+    let mut words = format!("{} plugs, {} unavailable", site.plugs, site.unavailable);
+    if let Some(power) = site.power_w {
+        let _ = write!(words, ", {power:.1} W");
+    }
+    if let Some(energy) = site.energy_today_wh {
+        let _ = write!(words, ", {:.2} kWh today", energy / 1000.0);
+    }
+    match (site.is_stale, site.seen) {
+        (true, Some(seen)) => {
+            let _ = write!(words, "; nothing heard since {seen:.0}");
+        }
+        (true, None) => words.push_str("; its hub has not reported"),
+        (false, _) => {}
+    }
+    if let Some(url) = &site.url {
+        let _ = write!(words, "; {url}");
+    }
+    words
 }
 
 /// Returns every value of a document with its path in words, including those that a newer hub adds.

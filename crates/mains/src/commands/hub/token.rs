@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::client::Client;
-use api::{Scope, TokenInfo, TokenRequest};
+use api::{Scope, SiteName, TokenInfo, TokenRequest};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -55,6 +55,9 @@ enum HubTokenCommand {
         /// End the token after this time, e.g. 30d [default: never]
         #[arg(long, value_name = "DURATION", value_parser = api::duration::parse)]
         expires: Option<Duration>,
+        /// Site that the token may see; can be given several times [default: all]
+        #[arg(long = "site", value_name = "SITE")]
+        sites: Vec<SiteName>,
         /// Keep the token when the token that makes it is revoked
         #[arg(long)]
         independent: bool,
@@ -75,6 +78,7 @@ pub(super) async fn run(context: &Context, args: HubTokenArgs) -> Outcome {
             name,
             scope,
             expires,
+            sites,
             independent,
         } => {
             let end = |lasts| plugs::now().saturating_add(lasts);
@@ -82,6 +86,7 @@ pub(super) async fn run(context: &Context, args: HubTokenArgs) -> Outcome {
             let request = TokenRequest {
                 name,
                 scope,
+                sites,
                 expires: expires.unwrap_or(Some(Timestamp::MAX)),
                 independent,
             };

@@ -1,0 +1,103 @@
+//! The page of all sites: two hubs on one database.
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::browser::{Browser, Look};
+use crate::home::{Home, finish};
+use crate::house::Hub;
+use crate::live::house_with;
+use crate::looks::{findings, fits};
+use crate::needs;
+use crate::server::PostgresServer;
+
+/// A hub for Berlin with a window, and one for Hamburg beside it.
+struct TwoSites {
+    _server: PostgresServer,
+    home: Home,
+    database: String,
+    berlin: Hub,
+    browser: Browser,
+}
+
+impl TwoSites {
+    fn open(look: Look) -> Option<Self> {
+        let server = needs::met(PostgresServer::start())?;
+        let database = server.config(&server.database()).url.to_string();
+        let config = format!("site = \"berlin\"\ndatabase = \"{database}\"\n");
+        let (mut home, berlin, browser) = house_with(look, &config, &[])?;
+        let plug = "--listen 127.0.0.3 --mac AC:CF:23:00:00:02 --relay on --load 40";
+        let plug: Vec<&str> = plug.split(' ').collect();
+        home.emulate(&plug, 1);
+        Some(Self {
+            _server: server,
+            home,
+            database,
+            berlin,
+            browser,
+        })
+    }
+
+    fn hamburg(&self, words: &[&str]) -> Command {
+        let mut command = self.home.command();
+        command
+            .env("MAINS_STATE", self.home.path("hamburg"))
+            .env("MAINS_HUB_SITE", "hamburg")
+            .env("MAINS_HUB_DATABASE", &self.database)
+            .env("MAINS_HUB_LISTEN", "127.0.0.1:8481")
+            .args(words);
+        command
+    }
+
+    /// Waits for a text in an element of the page of sites, which is loaded again until then.
+    #[track_caller]
+    fn shows(&self, css: &str, text: &str) {
+        let url = format!("{}/sites", self.berlin.url);
+        self.browser.go(&url);
+        self.browser.until(&format!(
+            "const found = [...document.querySelectorAll('{css}')].some(node => node.innerText.includes('{text}')); \
+             if (!found) location.reload(); return found"
+        ));
+    }
+}
+
+#[test]
+fn one_site_or_all_of_them() {
+    for look in [
+        Look::default(),
+        Look {
+            width: 390,
+            has_script: false,
+            ..Look::default()
+        },
+    ] {
+        let axe = needs::met(needs::client("node/node_modules/axe-core/axe.min.js"));
+        let Some(world) = TwoSites::open(look) else {
+            return;
+        };
+        let browser = &world.browser;
+        // There is nothing about sites while there is one.
+        assert_eq!(
+            browser.js("return document.querySelectorAll(\"a[href$='/sites']\").length"),
+            json!(0)
+        );
+        let hamburg = Hub::run(world.hamburg(&["serve"]));
+        finish(world.hamburg(&["hub", "adopt", "127.0.0.3"]).output()).ends_with(0);
+        world.shows("#h-sites ~ *, tbody th", "hamburg");
+        world.shows("tbody tr", "berlin");
+        fits(browser, "/sites");
+        if let Some(axe) = &axe {
+            assert_eq!(findings(browser, axe), json!([]), "/sites");
+        }
+        browser.click("nav.sites a[href$='site=hamburg']");
+        browser.shows("#h-plugs", "Plugs");
+        let plugs = browser.text("section[aria-labelledby=h-plugs] tbody");
+        assert!(plugs.contains("AC:CF:23:00:00:02"), "{plugs}");
+        fits(browser, "/sites?site=hamburg");
+        browser.click("nav.sites a[href$='/']");
+        browser.arrives(&format!("{}/", world.berlin.url));
+        hamburg.end(Signal::SIGTERM);
+    }
+}
