@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::bench::{StartedProgram, WindowsBench};
+use crate::bench::{StartedProgram, WindowsBench, eventually};
 
 const HOME: &str = "Home:correct horse";
 /// A module that is back soon.
@@ -123,13 +123,25 @@ fn end_in_the_middle(
     let Some(mut bench) = WindowsBench::new() else {
         return;
     };
-    let words = ["--ap", "--home-network", HOME, "--fault", "association=20s"];
+    let record = bench.path("record.jsonl");
+    let recorded = record.to_str().unwrap();
+    let words = [
+        "--ap",
+        "--home-network",
+        HOME,
+        "--fault",
+        "association=20s",
+        "--record",
+        recorded,
+    ];
     let (address, mac) = bench.emulate(2, 1, &words).remove(0);
     let key = bench.write("key.txt", "correct horse\n");
     let words = manual(&key, &address);
     let setting_up = StartedProgram::start(&mut bench.windows(&words), 0);
-    // Long enough for the proof to begin.
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    // The proof takes longer than all that is tried here.
+    eventually("the key is written", || {
+        std::fs::read_to_string(&record).is_ok_and(|lines| lines.contains("WSKEY="))
+    });
     let (code, log) = end(&bench, setting_up);
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains(&format!("interrupted by {by}")), "{log}");
