@@ -250,23 +250,59 @@ impl From<RequestError> for ErrorDocument {
     }
 }
 
-/// An error followed by its sources.
+/// An error followed by its sources. A source that ends the message of the error before it is not repeated.
 #[derive(Debug)]
 pub struct ErrorChain<'a>(pub &'a dyn std::error::Error);
 
+impl ErrorChain<'_> {
+    /// Returns the messages of the error and its sources.
+    pub fn messages(&self) -> Vec<String> {
+        let chain = std::iter::successors(Some(self.0), |&error| error.source());
+        let mut messages: Vec<String> = Vec::new();
+        for message in chain.map(ToString::to_string) {
+            let is_repeated = |before: &String| before.ends_with(&message);
+            if !messages.last().is_some_and(is_repeated) {
+                messages.push(message);
+            }
+        }
+        messages
+    }
+}
+
 impl std::fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
+        f.write_str(&self.messages().join(": "))
     }
 }
 
 /// Returns a part of foreign text that is short enough for a message.
 pub fn excerpt(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failed {
+        #[error("the socket failed")]
+        Socket(#[source] std::io::Error),
+        #[error("the database failed: {0}")]
+        Database(#[source] Box<Failed>),
+    }
+
+    #[test]
+    fn a_cause_that_is_told_is_not_repeated() {
+        let cause = || Failed::Socket(std::io::Error::other("refused"));
+        assert_eq!(
+            ErrorChain(&cause()).to_string(),
+            "the socket failed: refused"
+        );
+        let error = Failed::Database(Box::new(cause()));
+        assert_eq!(
+            ErrorChain(&error).to_string(),
+            "the database failed: the socket failed: refused"
+        );
+    }
 }

@@ -34,6 +34,7 @@ pub(crate) async fn assemble(
     let recorder = context.recorder.clone();
     let records = store.plugs().await.map_err(|error| unreadable(&error))?;
     let energy = store.energy().await.map_err(|error| unreadable(&error))?;
+    let energy = recorder.latest_totals(energy).await;
     let groups = load(&store).await?;
     let schedules = load(&store).await?;
     let rules = load(&store).await?;

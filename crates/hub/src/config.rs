@@ -37,6 +37,8 @@ pub struct Config {
     pub database: PathBuf,
     /// The PostgreSQL database that is used instead of the file.
     pub postgres: Option<PostgresConfig>,
+    /// Maximum size in bytes of the file in which readings wait for the PostgreSQL database; 0 for none.
+    pub spool: u64,
     /// Age at which raw readings are removed.
     pub keep_readings: Period,
     /// Age at which minute means are removed. Quarter-hour sums are kept for ever.
@@ -168,6 +170,7 @@ impl Config {
             scan: Period::seconds(5),
             database: state.join("mains.sqlite"),
             postgres: None,
+            spool: 1_000_000_000,
             state,
             keep_readings: Period::seconds(7 * 24 * 3600),
             keep_minutes: Period::seconds(90 * 24 * 3600),

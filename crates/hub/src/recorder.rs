@@ -1,39 +1,34 @@
 //! Records readings into history, off the path of everything else.
 //!
 //! It collects readings for a second and writes them as one batch. When the store fails, it buffers a bounded number of them until
-//! the store works again. It also removes old history. A sender never waits for the store.
+//! the store works again: in a spool on the local disk where there is one, else in memory. It also removes old history. A sender
+//! never waits for the store.
 
 mod buffer;
+mod task;
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hiflying::Mac;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::EventBus;
-use crate::store::{HistoryStore, Sample, StoreError};
-use buffer::SampleBuffer;
+use crate::store::{EnergyState, HistoryStore, Sample, Spool, SpoolStatus};
+use task::RecorderTask;
 
-/// Maximum time that a reading waits for its batch.
-const BATCH_DELAY: Duration = Duration::from_secs(1);
-const MAX_BATCH_SIZE: usize = 4096;
-/// Readings buffered while the store fails: seven hours of twenty plugs, in ten megabytes.
-const MAX_BUFFERED: usize = 50_000;
-/// Delay before a store that failed is tried again.
-const RETRY_DELAY: Duration = Duration::from_secs(5);
-/// Bound on writing the last readings.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Delay before a spool that failed is examined again.
+const SPOOL_RETRY_DELAY: Duration = Duration::from_secs(30);
 const FIRST_TIDY_DELAY: Duration = Duration::from_secs(60);
 const TIDY_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// State of the recorder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecorderStatus {
-    /// Readings waiting to be written.
+    /// Readings waiting to be written, in memory and in the spool.
     pub buffered: usize,
     /// Readings written.
     pub written: u64,
@@ -41,54 +36,97 @@ pub struct RecorderStatus {
     pub dropped: u64,
     /// Current error of the store; `None` while it works.
     pub last_error: Option<String>,
+    /// The spool; `None` without one.
+    pub spool: Option<SpoolStatus>,
 }
 
 /// Handle on the task that records.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
     status: Arc<Mutex<RecorderStatus>>,
+    spool: Option<Arc<Spool>>,
     /// Changes when the store begins to fail, and when it works again.
     is_failing: watch::Sender<bool>,
 }
 
 impl Recorder {
-    /// Starts to record the readings from the channel. When cancelled, it takes what is still in the channel, writes everything
-    /// within seconds, and ends; it also ends when all senders are gone.
+    /// Starts to record the readings from the channel, and those in the spool. When cancelled, it takes what is still in the channel,
+    /// writes everything within seconds, and ends; it also ends when all senders are gone.
     pub fn start(
         store: Arc<dyn HistoryStore>,
         samples: mpsc::Receiver<Sample>,
+        spool: Option<Arc<Spool>>,
         cancel: CancellationToken,
         tracker: &TaskTracker,
     ) -> Self {
-        let recorder = Self::default();
-        let task = RecorderTask {
-            store: Arc::clone(&store),
-            recorder: recorder.clone(),
-            buffer: SampleBuffer::new(MAX_BUFFERED),
-            write_at: None,
-            writing: None,
+        let recorder = Self {
+            spool,
+            ..Self::default()
         };
+        let task = RecorderTask::new(Arc::clone(&store), recorder.clone());
         tracker.spawn(task.run(samples, cancel.clone()));
+        if let Some(spool) = recorder.spool.clone() {
+            tracker.spawn(examine(spool, cancel.clone()));
+        }
         tracker.spawn(tidy(store, cancel));
         recorder
     }
 
     /// Returns its state.
     pub fn status(&self) -> RecorderStatus {
-        self.lock().clone()
+        let mut status = self.lock().clone();
+        if let Some(spool) = &self.spool {
+            let spool = spool.status();
+            status.buffered += usize::try_from(spool.readings).unwrap_or(usize::MAX);
+            status.dropped += spool.dropped;
+            status.spool = Some(spool);
+        }
+        status
     }
 
-    /// Publishes failures of the store, and their ends, until cancelled.
+    /// Returns lifetime totals, with those of readings in the spool in place of earlier ones.
+    pub async fn latest_totals(&self, totals: Vec<(Mac, EnergyState)>) -> Vec<(Mac, EnergyState)> {
+        match &self.spool {
+            Some(spool) => spool.latest_totals(totals).await,
+            None => totals,
+        }
+    }
+
+    /// Publishes failures of the store and of the spool, and their ends, until cancelled.
     pub async fn publish_problems(self, bus: EventBus, cancel: CancellationToken) {
         let mut changes = self.is_failing.subscribe();
-        while let Some(Ok(())) = cancel.run_until_cancelled(changes.changed()).await {
-            let is_failing = *changes.borrow_and_update();
-            let error = self.lock().last_error.clone();
-            let message = match error.filter(|_| is_failing) {
-                Some(error) => format!("history cannot be written: {error}"),
-                None => "history is recorded again".to_owned(),
+        let mut spooling = self.spool.as_ref().map(|spool| spool.changes());
+        let mut told = SpoolStatus::default();
+        loop {
+            if let Some(spooling) = &mut spooling {
+                let status = spooling.borrow_and_update().clone();
+                publish_spool(&bus, &told, &status);
+                told = status;
+            }
+            let spool_changed = async {
+                match &mut spooling {
+                    Some(spooling) => spooling.changed().await,
+                    None => std::future::pending().await,
+                }
             };
-            bus.problem("history", None, !is_failing, message);
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                changed = spool_changed => if changed.is_err() {
+                    return;
+                },
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let is_failing = *changes.borrow_and_update();
+                    let error = self.lock().last_error.clone();
+                    let message = match error.filter(|_| is_failing) {
+                        Some(error) => format!("history cannot be written: {error}"),
+                        None => "history is recorded again".to_owned(),
+                    };
+                    bus.problem("history", None, !is_failing, message);
+                }
+            }
         }
     }
 
@@ -98,144 +136,45 @@ impl Recorder {
     }
 }
 
-/// A batch being written, with its result.
-type PendingWrite = Pin<Box<dyn Future<Output = (Vec<Sample>, Result<(), StoreError>)> + Send>>;
-
-struct RecorderTask {
-    store: Arc<dyn HistoryStore>,
-    recorder: Recorder,
-    buffer: SampleBuffer,
-    /// When the next batch is written; `None` while there is nothing to write.
-    write_at: Option<Instant>,
-    writing: Option<PendingWrite>,
-}
-
-impl RecorderTask {
-    async fn run(mut self, mut samples: mpsc::Receiver<Sample>, cancel: CancellationToken) {
-        let mut incoming = Vec::new();
-        let mut is_ending = false;
-        loop {
-            let write_at = self.write_at.unwrap_or_else(Instant::now);
-            tokio::select! {
-                () = cancel.cancelled(), if !is_ending => {
-                    is_ending = true;
-                    // Readings in the channel are still received.
-                    samples.close();
-                }
-                count = samples.recv_many(&mut incoming, MAX_BATCH_SIZE) => {
-                    if count == 0 {
-                        break;
-                    }
-                    self.take(&mut incoming);
-                }
-                outcome = done(&mut self.writing) => self.written(outcome),
-                () = sleep_until(write_at), if self.writing.is_none() && self.write_at.is_some() => self.write(),
-            }
-            self.recorder.lock().buffered = self.buffer.len();
-        }
-        self.end().await;
+/// Publishes the difference between two states of a spool.
+fn publish_spool(bus: &EventBus, before: &SpoolStatus, now: &SpoolStatus) {
+    let problem = |is_solved, message: String| bus.problem("spool", None, is_solved, message);
+    if let Some(file) = now.kept_as.as_ref().filter(|_| before.kept_as.is_none()) {
+        let file = file.display();
+        problem(
+            false,
+            format!(
+                "the spool was damaged; the readings in it are kept as {file} and missing from the history"
+            ),
+        );
     }
-
-    fn take(&mut self, incoming: &mut Vec<Sample>) {
-        let now = Instant::now();
-        let is_urgent = self.buffer.extend(incoming.drain(..));
-        let is_failing = {
-            let mut status = self.recorder.lock();
-            status.dropped = self.buffer.dropped();
-            status.last_error.is_some()
-        };
-        let due = self.write_at.unwrap_or(now + BATCH_DELAY);
-        let is_due = !is_failing && (is_urgent || self.buffer.len() >= MAX_BATCH_SIZE);
-        self.write_at = Some(if is_due { due.min(now) } else { due });
+    if now.dropped > 0 && before.dropped == 0 {
+        let message =
+            "the spool is full; the oldest readings are dropped, and their energy is kept";
+        problem(false, message.to_owned());
     }
-
-    fn write(&mut self) {
-        let batch = self.buffer.batch(MAX_BATCH_SIZE);
-        self.write_at = None;
-        if batch.is_empty() {
-            return;
-        }
-        let store = Arc::clone(&self.store);
-        self.writing = Some(Box::pin(async move {
-            let result = store.append(&batch).await;
-            (batch, result)
-        }));
-    }
-
-    fn written(&mut self, (batch, result): (Vec<Sample>, Result<(), StoreError>)) {
-        self.writing = None;
-        let now = Instant::now();
-        match result {
-            Ok(()) => self.works(batch.len()),
-            Err(error) => {
-                self.buffer.put_back(batch);
-                self.fails(&error);
-                self.write_at = Some(now + RETRY_DELAY);
-            }
-        }
-        if self.buffer.len() >= MAX_BATCH_SIZE && self.recorder.lock().last_error.is_none() {
-            self.write_at = Some(now);
-        } else if self.buffer.len() > 0 && self.write_at.is_none() {
-            self.write_at = Some(now + BATCH_DELAY);
-        }
-    }
-
-    fn works(&self, written: usize) {
-        let mut status = self.recorder.lock();
-        status.written += written as u64;
-        if status.last_error.take().is_some() {
-            let dropped = status.dropped;
-            tracing::info!(dropped, "history is recorded again");
-            self.recorder.is_failing.send_replace(false);
-        }
-    }
-
-    fn fails(&self, error: &StoreError) {
-        let mut status = self.recorder.lock();
-        status.dropped = self.buffer.dropped();
-        if status.last_error.is_none() {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "history cannot be written; readings are kept in memory until it can"
+    match (&before.error, &now.error) {
+        (None, Some(error)) => {
+            problem(
+                false,
+                format!("the spool fails, and readings wait in memory: {error}"),
             );
         }
-        status.last_error = Some(error.to_string());
-        let set = |is_failing: &mut bool| !std::mem::replace(is_failing, true);
-        self.recorder.is_failing.send_if_modified(set);
-    }
-
-    /// Writes the rest within a bound: a store that hangs must not keep the hub from ending.
-    async fn end(mut self) {
-        let last = async {
-            loop {
-                match &mut self.writing {
-                    Some(writing) => {
-                        let outcome = writing.await;
-                        let is_over = outcome.1.is_err();
-                        self.written(outcome);
-                        if is_over {
-                            break;
-                        }
-                    }
-                    None if self.buffer.len() > 0 => self.write(),
-                    None => break,
-                }
-            }
-        };
-        let is_late = timeout(SHUTDOWN_TIMEOUT, last).await.is_err();
-        let lost = self.buffer.len();
-        if is_late || lost > 0 {
-            tracing::error!(lost, "the last readings could not be written");
-        }
-        self.recorder.lock().buffered = lost;
+        (Some(_), None) => problem(true, "the spool works again".to_owned()),
+        _ => {}
     }
 }
 
-/// Waits for the batch being written; for ever if there is none.
-async fn done(writing: &mut Option<PendingWrite>) -> (Vec<Sample>, Result<(), StoreError>) {
-    match writing {
-        Some(writing) => writing.await,
-        None => std::future::pending().await,
+/// Examines a spool that failed from time to time.
+async fn examine(spool: Arc<Spool>, cancel: CancellationToken) {
+    loop {
+        let pause = tokio::time::sleep(SPOOL_RETRY_DELAY);
+        if cancel.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
+        if spool.status().error.is_some() {
+            spool.examine().await;
+        }
     }
 }
 

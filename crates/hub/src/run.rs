@@ -25,13 +25,15 @@ use crate::lease::{LeaseTask, Standing};
 use crate::recorder::Recorder;
 use crate::server;
 use crate::state_lock::StateLock;
-use crate::store::{OpenedStore, Postgres, Retention, Sqlite, Store, StoreError};
+use crate::store::{OpenedStore, Postgres, Retention, Spool, Sqlite, Store, StoreError};
 use role::{Role, RoleRouter, STOP_TIMEOUT, WRITE_TIMEOUT, WRITERS};
 
 pub use crate::context::HubReady;
 
 /// Capacity of the queue between the plug tasks and the recorder, in readings; the recorder keeps many more while the disk is slow.
 const SAMPLE_QUEUE_LENGTH: usize = 16_384;
+/// Name of the file in the state directory in which readings wait for a database elsewhere.
+const SPOOL_FILE: &str = "spool.sqlite";
 /// Runs a hub with its guests until it is cancelled. `names` come from the inventory of the command line.
 ///
 /// # Errors
@@ -120,6 +122,7 @@ async fn with_store(
     let recorder = Recorder::start(
         store.clone(),
         waiting,
+        open_spool(&config).await,
         writing.cancel.clone(),
         &writing.tracker,
     );
@@ -256,6 +259,15 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, RequestError> {
         ));
     }
     Ok(Arc::new(open_file(config, retention).await?))
+}
+
+/// Opens the file in which readings wait for a database elsewhere.
+async fn open_spool(config: &Config) -> Option<Arc<Spool>> {
+    if config.postgres.is_none() || config.spool == 0 {
+        return None;
+    }
+    let path = config.state.join(SPOOL_FILE);
+    Some(Arc::new(Spool::open(path, config.spool).await))
 }
 
 /// Opens the file. A damaged one is replaced.

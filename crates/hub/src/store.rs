@@ -41,7 +41,7 @@ pub use shared::{
 };
 pub use site::SiteRecord;
 pub use spread::QUARTER;
-pub use sqlite::{OpenedStore, Sqlite, restore};
+pub use sqlite::{OpenedStore, Spool, SpoolStatus, Sqlite, restore};
 
 /// An adopted plug as it is stored.
 #[derive(Debug, Clone, PartialEq)]

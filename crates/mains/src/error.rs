@@ -89,8 +89,7 @@ impl Failure {
     /// Adds the error that led to this one, with its own causes; the message must not repeat it.
     #[must_use]
     pub fn caused_by(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
-        let chain = std::iter::successors(Some(cause), |&error| error.source());
-        self.causes.extend(chain.map(ToString::to_string));
+        self.causes.extend(ErrorChain(cause).messages());
         self
     }
 

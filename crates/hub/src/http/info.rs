@@ -18,6 +18,7 @@ use super::Api;
 use super::problem::Problem;
 use super::query::Params;
 use crate::hub::Hub;
+use crate::store::SpoolStatus;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(info))
@@ -41,6 +42,9 @@ struct HubInfo {
     interfaces: Vec<String>,
     plugs: PlugCounts,
     recorder: RecorderInfo,
+    /// The file in which readings wait for the database; null without one.
+    #[schema(required)]
+    spool: Option<SpoolInfo>,
     /// The database; null while it cannot be reached.
     #[schema(required)]
     database: Option<DatabaseInfo>,
@@ -88,12 +92,40 @@ struct DuplicatePlug {
 /// The recording of readings in the history.
 #[derive(Debug, Serialize, ToSchema)]
 struct RecorderInfo {
-    /// Readings that wait to be written to the database.
+    /// Readings that wait to be written to the database, in memory and in the spool.
     buffered: u64,
     /// Readings missing from the history because the database failed for too long.
     dropped: u64,
     /// True if the database accepts readings now.
     is_working: bool,
+}
+
+/// The file on the local disk in which readings wait for the database.
+#[derive(Debug, Serialize, ToSchema)]
+struct SpoolInfo {
+    /// Readings in it.
+    readings: u64,
+    /// Size of its content, in bytes.
+    bytes: u64,
+    /// Its maximum size, in bytes.
+    limit_bytes: u64,
+    /// Readings left out since the hub started because it was full. Their energy is kept.
+    dropped: u64,
+    /// Its current error; null while it can be used.
+    #[schema(required)]
+    error: Option<String>,
+}
+
+impl From<SpoolStatus> for SpoolInfo {
+    fn from(status: SpoolStatus) -> Self {
+        Self {
+            readings: status.readings,
+            bytes: status.bytes,
+            limit_bytes: status.limit_bytes,
+            dropped: status.dropped,
+            error: status.error,
+        }
+    }
 }
 
 /// The scheduled backups.
@@ -164,6 +196,7 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
             dropped: recorder.dropped,
             is_working: recorder.last_error.is_none(),
         },
+        spool: recorder.spool.map(SpoolInfo::from),
         database,
         damage: hub.store().damage(),
         backup,

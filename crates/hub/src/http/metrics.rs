@@ -162,7 +162,7 @@ impl RunFigures {
     }
 }
 
-const HUB_METRICS: [Metric<HubFigures>; 28] = [
+const HUB_METRICS: [Metric<HubFigures>; 31] = [
     hub_metric(
         "mains_hub_uptime_seconds",
         MetricType::Gauge,
@@ -306,6 +306,24 @@ const HUB_METRICS: [Metric<HubFigures>; 28] = [
         MetricType::Gauge,
         "1 if the database accepts readings.",
         |hub| Some(flag(hub.recorder.last_error.is_none())),
+    ),
+    hub_metric(
+        "mains_hub_spool_readings",
+        MetricType::Gauge,
+        "Readings that wait on the local disk for the database.",
+        |hub| Some(hub.recorder.spool.as_ref()?.readings as f64),
+    ),
+    hub_metric(
+        "mains_hub_spool_bytes",
+        MetricType::Gauge,
+        "Size of the readings that wait on the local disk.",
+        |hub| Some(hub.recorder.spool.as_ref()?.bytes as f64),
+    ),
+    hub_metric(
+        "mains_hub_spool_up",
+        MetricType::Gauge,
+        "1 if the spool on the local disk can be used.",
+        |hub| Some(flag(hub.recorder.spool.as_ref()?.error.is_none())),
     ),
     hub_metric(
         "mains_hub_failed_backups_total",

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::Reading;
+use tokio::time::timeout;
 
+use super::task::{MAX_BATCH_SIZE, MAX_BUFFERED, RETRY_DELAY, SHUTDOWN_TIMEOUT};
 use super::*;
-use crate::store::{EnergyState, HistoryQuery, HistoryRow, HistorySteps, Quarter, Tier, Used};
+use crate::store::{HistoryQuery, HistoryRow, HistorySteps, Quarter, StoreError, Tier, Used};
 
 const WORKS: u8 = 0;
 const FAILS: u8 = 1;
@@ -103,11 +105,15 @@ struct RecorderRun {
 
 impl RecorderRun {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn with(spool: Option<Arc<Spool>>) -> Self {
         let store = Arc::new(ScriptedStore::default());
         let (samples, receiver) = mpsc::channel(16);
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let kept: Arc<dyn HistoryStore> = Arc::<ScriptedStore>::clone(&store);
-        let recorder = Recorder::start(kept, receiver, cancel.clone(), &tracker);
+        let recorder = Recorder::start(kept, receiver, spool, cancel.clone(), &tracker);
         Self {
             store,
             samples,
@@ -318,4 +324,127 @@ async fn tidies_every_hour_even_when_that_fails() {
     let run = RecorderRun::new();
     tokio::time::sleep(FIRST_TIDY_DELAY + TIDY_INTERVAL * 3 + Duration::from_secs(1)).await;
     assert_eq!(run.store.tidied.load(Ordering::Relaxed), 4);
+}
+
+/// Waits for a condition in real time: a file is no part of virtual time.
+async fn eventually(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = timeout(Duration::from_secs(30), wait).await;
+    waited.expect("it does not come");
+}
+
+async fn spool(folder: &tempfile::TempDir) -> Option<Arc<Spool>> {
+    let spool = Spool::open(folder.path().join("spool.sqlite"), 1 << 30).await;
+    assert_eq!(spool.status().error, None);
+    Some(Arc::new(spool))
+}
+
+fn samples(numbers: std::ops::Range<u64>) -> Vec<Sample> {
+    numbers.map(|number| sample(number, number)).collect()
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_goes_to_the_spool_and_comes_back_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RecorderRun::with(spool(&folder).await);
+    let spooled = || run.recorder.status().spool.unwrap().readings;
+    run.store.set(FAILS);
+    run.send(3..13).await;
+    eventually(|| spooled() == 10).await;
+    run.send(13..23).await;
+    eventually(|| spooled() == 20).await;
+    assert_eq!(run.recorder.status().buffered, 20);
+    run.store.set(WORKS);
+    // These come after those in the spool.
+    run.send(23..33).await;
+    eventually(|| run.recorder.status().written == 30).await;
+    assert_eq!(run.store.taken(), samples(3..33));
+    assert_eq!(spooled(), 0);
+    run.send(33..43).await;
+    eventually(|| run.recorder.status().written == 40).await;
+    assert_eq!(spooled(), 0);
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_in_the_spool_is_written_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let run = RecorderRun::with(spool(&folder).await);
+        run.store.set(FAILS);
+        run.send(3..13).await;
+        eventually(|| run.recorder.status().spool.unwrap().readings == 10).await;
+        let before = vec![(sample(0, 0).reading.plug, sample(0, 0).energy.unwrap())];
+        let totals = run.recorder.latest_totals(before).await;
+        let of_first = totals
+            .iter()
+            .find(|(plug, _)| *plug == sample(12, 12).reading.plug);
+        assert_eq!(of_first.unwrap().1, sample(12, 12).energy.unwrap());
+        assert_eq!(totals.len(), 3);
+        // Its tasks are dropped with the runtime of another program; here nothing closes the file.
+        let left = std::fs::copy(
+            folder.path().join("spool.sqlite"),
+            folder.path().join("copy"),
+        );
+        left.unwrap();
+        std::fs::copy(
+            folder.path().join("spool.sqlite-wal"),
+            folder.path().join("copy-wal"),
+        )
+        .unwrap();
+    }
+    let left = Spool::open(folder.path().join("copy"), 1 << 30).await;
+    assert_eq!(left.status().readings, 10);
+    let run = RecorderRun::with(Some(Arc::new(left)));
+    eventually(|| run.recorder.status().written == 10).await;
+    assert_eq!(run.store.taken(), samples(3..13));
+}
+
+#[tokio::test]
+async fn the_end_brings_what_a_hanging_store_does_not_take_to_the_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let run = RecorderRun::with(spool(&folder).await);
+        run.store.set(HANGS);
+        run.send(3..13).await;
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        run.send(13..23).await;
+        let took = run.end().await;
+        assert!(took < SHUTDOWN_TIMEOUT, "{took:?}");
+    }
+    let run = RecorderRun::with(spool(&folder).await);
+    eventually(|| run.recorder.status().written == 20).await;
+    assert_eq!(run.store.taken(), samples(3..23));
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_used_leaves_readings_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool.sqlite");
+    std::fs::create_dir(&path).unwrap();
+    let spool = Arc::new(Spool::open(path, 1 << 30).await);
+    let run = RecorderRun::with(Some(spool));
+    let bus = EventBus::new();
+    let mut events = bus.subscribe();
+    tokio::spawn(
+        run.recorder
+            .clone()
+            .publish_problems(bus, CancellationToken::new()),
+    );
+    let problem = loop {
+        if let Event::Problem(problem) = &events.recv().await.unwrap().event {
+            break problem.clone();
+        }
+    };
+    assert_eq!(problem.part, "spool");
+    assert!(problem.message.contains("spool.sqlite"), "{problem:?}");
+    run.store.set(FAILS);
+    run.send(3..13).await;
+    eventually(|| run.recorder.status().last_error.is_some()).await;
+    run.store.set(WORKS);
+    eventually(|| run.recorder.status().written == 10).await;
+    assert_eq!(run.store.taken(), samples(3..13));
 }

@@ -156,7 +156,7 @@ impl Batch {
 }
 
 /// Returns the row of a reading.
-fn reading_row(series: i64, sample: &Sample) -> ReadingRow {
+pub(super) fn reading_row(series: i64, sample: &Sample) -> ReadingRow {
     let reading = &sample.reading;
     let at = reading.at.as_millisecond();
     let used = sample.used;

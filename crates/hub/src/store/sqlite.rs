@@ -10,6 +10,7 @@
 //! * [`append`], [`history`], [`rows`], [`retention`]: readings and the sums made of them.
 //! * [`log`]: the log of past events.
 //! * [`backup`]: a copy while everything goes on; [`restore`]: a copy that takes the place of the file.
+//! * [`spool`]: another file, in which readings wait for a database elsewhere.
 //! * [`journal`]: a log that is not of the file beside it; [`wal`]: what is in a log.
 //!
 //! When SQLite finds the file damaged while the hub runs, the file is set aside and a new one takes its place, see
@@ -36,6 +37,7 @@ mod restore;
 mod retention;
 mod rows;
 mod schema;
+mod spool;
 mod transfer;
 mod wal;
 
@@ -52,6 +54,7 @@ use super::records::SETTINGS;
 use super::{Backup, CopiedStore, EnergyState, Retention, Store, StoreError, StoreInfo};
 use database::{QueryError, READ, SqliteDatabase, WRITTEN};
 pub use restore::restore;
+pub use spool::{Spool, SpoolStatus};
 
 /// Number of damaged files that are replaced: a failing disk would be filled with them.
 const MAX_REPLACEMENTS: u32 = 3;

@@ -127,7 +127,7 @@ impl<S: Store + 'static> House<S> {
         let store: Arc<dyn Store> = Arc::clone(&kept) as _;
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let (samples, waiting) = mpsc::channel(1_000);
-        let recorder = Recorder::start(store.clone(), waiting, cancel.clone(), &tracker);
+        let recorder = Recorder::start(store.clone(), waiting, None, cancel.clone(), &tracker);
         let log = EventLog::load(store.clone()).await.unwrap();
         tracker.spawn(log.clone().run(cancel.clone()));
         let bus = EventBus::with_log(log.clone());

@@ -189,6 +189,7 @@ async fn a_locked_file_costs_history_nothing() {
     let recorder = Recorder::start(
         Arc::<hub::store::Sqlite>::clone(&store),
         receiver,
+        None,
         cancel.clone(),
         &tracker,
     );

@@ -80,6 +80,7 @@ fn assemble(
         scan: hub.scan.map_or(defaults.scan, |period| period.0),
         database,
         postgres,
+        spool: hub.spool.map_or(defaults.spool, |size| size.0),
         keep_readings: hub.keep_readings.unwrap_or(defaults.keep_readings),
         keep_minutes: hub.keep_minutes.unwrap_or(defaults.keep_minutes),
         web: defaults.web,

@@ -52,6 +52,7 @@ MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separ
   database = \"\"                # default: mains.sqlite; or postgres://…
   database_password_file = \"\"  # or MAINS_HUB_DATABASE_PASSWORD
   database_ca_file = \"\"        # certificates to trust for it
+  spool = \"1GB\"                # file in which readings wait for PostgreSQL; 0: none
   keep_readings = \"7d\"         # period of raw readings
   keep_minutes = \"90d\"         # period of minute means; quarter hours stay
   backup = \"off\"               # interval between backups, e.g. 1d

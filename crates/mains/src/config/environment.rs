@@ -24,7 +24,7 @@ enum VariableForm {
 }
 
 /// Variables with their keys.
-const VARIABLES: [(&str, &str, VariableForm); 39] = [
+const VARIABLES: [(&str, &str, VariableForm); 40] = [
     ("MAINS_JSON", "json", Switch),
     ("MAINS_TIMEOUT", "timeout", Text),
     ("MAINS_INTERFACE", "interfaces", List),
@@ -47,6 +47,7 @@ const VARIABLES: [(&str, &str, VariableForm); 39] = [
         Text,
     ),
     ("MAINS_HUB_DATABASE_CA_FILE", "hub.database_ca_file", Text),
+    ("MAINS_HUB_SPOOL", "hub.spool", Text),
     ("MAINS_HUB_KEEP_READINGS", "hub.keep_readings", Text),
     ("MAINS_HUB_KEEP_MINUTES", "hub.keep_minutes", Text),
     ("MAINS_HUB_BACKUP", "hub.backup", Text),

@@ -154,6 +154,7 @@ mod tests {
 
     use super::*;
     use crate::config::DatabaseChoice;
+    use crate::config::hub::SpoolSize;
     use crate::ui::Colour;
 
     fn read(text: &str) -> Contents {
@@ -166,7 +167,7 @@ mod tests {
             "json = true\ntimeout = \"800ms\"\ninterfaces = [\"eth0\"]\nyes = true\nquiet = true\ncolor = \"never\"\n\
              [hub]\nurl = \"nas\"\nca_file = \"ca.pem\"\ntoken_file = \"/run/token\"\nlisten = \"127.0.0.1:1\"\n\
              hosts = [\"nas.example\"]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\ninterfaces = [\"eth1\"]\nadopt = true\n\
-             site = \"berlin\"\nmetering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\ndatabase_password_file = \"p\"\ndatabase_ca_file = \"db.pem\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
+             site = \"berlin\"\nmetering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\ndatabase_password_file = \"p\"\ndatabase_ca_file = \"db.pem\"\nspool = \"500MB\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
              backup = \"1d\"\nbackup_directory = \"b\"\nkeep_backups = 3\n\
              [place]\nlatitude = 52\nlongitude = 13.4\ntimezone = \"Europe/Berlin\"\n",
         );
@@ -184,6 +185,7 @@ mod tests {
         let database = DatabaseChoice::File("/etc/d.sqlite".into());
         assert_eq!(layer.hub.database, Some(database));
         assert_eq!(layer.hub.database_ca_file, Some("/etc/db.pem".into()));
+        assert_eq!(layer.hub.spool, Some(SpoolSize(500_000_000)));
         assert_eq!(layer.hub.database_password_file, Some("/etc/p".into()));
         assert_eq!(layer.hub.site, Some("berlin".parse().unwrap()));
         assert_eq!(layer.hub.interfaces, Some(vec!["eth1".to_owned()]));
@@ -222,6 +224,9 @@ mod tests {
                 2,
                 "database_password_file",
             ),
+            ("[hub]\nspool = \"1 GiB\"\n", 2, "not a size"),
+            ("[hub]\nspool = \"1MB\"\n", 2, "16MB"),
+            ("[hub]\nspool = \"99999999999GB\"\n", 2, "1000GB"),
             ("hub = \"ftp://x\"\n", 1, "http"),
             ("place = 1\n", 1, "place"),
             ("[place]\nlatitude = 90.1\n", 2, "90"),

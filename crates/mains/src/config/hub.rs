@@ -74,6 +74,9 @@ pub struct HubLayer {
     pub database_password_file: Option<PathBuf>,
     /// Certificates (PEM) by which its server has to prove its name.
     pub database_ca_file: Option<PathBuf>,
+    /// Maximum size of the file in which readings wait for the PostgreSQL database.
+    #[serde(deserialize_with = "parsed")]
+    pub spool: Option<SpoolSize>,
     /// Period for which raw readings are kept.
     #[serde(deserialize_with = "parsed")]
     pub keep_readings: Option<Period>,
@@ -114,6 +117,7 @@ impl HubLayer {
             database: self.database.or(below.database),
             database_password_file: self.database_password_file.or(below.database_password_file),
             database_ca_file: self.database_ca_file.or(below.database_ca_file),
+            spool: self.spool.or(below.spool),
             keep_readings: self.keep_readings.or(below.keep_readings),
             keep_minutes: self.keep_minutes.or(below.keep_minutes),
             backup: self.backup.or(below.backup),
@@ -258,6 +262,39 @@ impl FromStr for BackupInterval {
         }
         let period: PeriodWithin<60, 31_536_000> = text.parse()?;
         Ok(Self(Some(period.0)))
+    }
+}
+
+/// Maximum size of the spool in bytes; 0 for none. Written in decimal units: `500MB`, `1GB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpoolSize(pub u64);
+
+impl SpoolSize {
+    /// Below this there is no room for one reading of each of a few thousand plugs.
+    const MIN_BYTES: u64 = 16_000_000;
+    const MAX_BYTES: u64 = 1_000_000_000_000;
+}
+
+impl FromStr for SpoolSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text == "0" {
+            return Ok(Self(0));
+        }
+        let units = [("MB", 1_000_000), ("GB", 1_000_000_000)];
+        let size = units.into_iter().find_map(|(unit, bytes)| {
+            let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+            number.checked_mul(bytes)
+        });
+        let bytes =
+            size.ok_or("not a size; write it like `1GB` or `500MB`, or `0` for no spool")?;
+        if (Self::MIN_BYTES..=Self::MAX_BYTES).contains(&bytes) {
+            Ok(Self(bytes))
+        } else {
+            Err("it goes from `16MB` to `1000GB`, or is `0` for no spool".to_owned())
+        }
     }
 }
 
