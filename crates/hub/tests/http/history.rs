@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
-use hub::store::{DocumentStore, EnergyState, HistoryStore, Sample, Used};
+use hub::store::{EnergyState, HistoryStore, Sample, Used};
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn fill(house: &House, number: u8, from: &str, minutes: i64) {
 }
 
 /// Starts a hub with two plugs that no longer reply, so that their history contains only the data of the test.
-async fn quiet_house() -> House {
+pub async fn quiet_house() -> House {
     let plugs = Plugs::start(vec![
         plug(1, &["meter-refused"]),
         plug(2, &["meter-refused"]),
@@ -506,44 +506,6 @@ fn prices_that_make_no_sense() {
         put(&house, &path, "application/json", "[]")
             .await
             .problem(409, "conflict", None);
-        house.close().await;
-    });
-}
-
-#[test]
-fn a_backup_is_whole_and_leaves_nothing_behind() {
-    in_network(async {
-        let house = quiet_house().await;
-        house
-            .post("/api/v1/groups", json!({"name": "kept", "plugs": []}))
-            .await
-            .expect(201);
-        let files = || {
-            let entries = std::fs::read_dir(house.state.path()).unwrap();
-            let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
-            names
-        };
-        let before = files();
-        let copy = house.get("/api/v1/hub/backup").await;
-        copy.expect(200);
-        assert!(copy.body.starts_with(b"SQLite format 3\0"));
-        assert_eq!(copy.header("content-length"), copy.body.len().to_string());
-        assert_eq!(files(), before);
-        let path = house.state.path().join("copy.sqlite");
-        std::fs::write(&path, &copy.body).unwrap();
-        let retention = hub::store::Retention {
-            readings: "7d".parse().unwrap(),
-            minutes: "90d".parse().unwrap(),
-        };
-        let opened = hub::store::Sqlite::open(&path, retention).await.unwrap();
-        assert!(opened.set_aside.is_none());
-        let groups = opened
-            .store
-            .documents(api::Collection::Groups)
-            .await
-            .unwrap();
-        assert_eq!(groups[0].body["name"], "kept");
-        opened.store.close().await;
         house.close().await;
     });
 }

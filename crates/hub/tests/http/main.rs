@@ -11,8 +11,10 @@
 
 mod bridges;
 mod contract;
+mod database;
 mod described;
 mod documents;
+mod file;
 mod hang_up;
 mod hang_up_routes;
 mod history;

@@ -18,7 +18,7 @@ use hub::lease::Lease;
 use hub::log::EventLog;
 use hub::recorder::Recorder;
 use hub::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
-use hub::store::{Retention, Sqlite, Store};
+use hub::store::{Retention, Store};
 use hub::{Config, EventBus, Hub, Parts, Repository};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::contract;
+use crate::database::{self, TestStore};
 
 /// Returns the address of a plug.
 pub fn at(number: u8) -> Ipv4Addr {
@@ -55,7 +56,7 @@ pub fn plug(number: u8, faults: &[&str]) -> PlugConfig {
 }
 
 /// A hub without access control.
-pub struct House<S = Sqlite> {
+pub struct House<S = TestStore> {
     pub hub: Hub,
     pub store: Arc<S>,
     pub state: TempDir,
@@ -78,8 +79,8 @@ impl House {
             readings: config.keep_readings,
             minutes: config.keep_minutes,
         };
-        let opened = Sqlite::open(&config.database, retention).await.unwrap();
-        Self::on_with(opened.store, state, change).await
+        let store = database::open(state.path(), retention).await;
+        Self::on_with(store, state, change).await
     }
 
     pub async fn close(self) {
@@ -96,9 +97,8 @@ impl House {
         } = self;
         // They hold the sockets.
         drop((hub, router));
-        let path = state.path().join("mains.sqlite");
-        let opened = Sqlite::open(&path, Retention::default()).await.unwrap();
-        Self::on_with(opened.store, state, |_| ()).await
+        let store = database::open(state.path(), Retention::default()).await;
+        Self::on_with(store, state, |_| ()).await
     }
 }
 
