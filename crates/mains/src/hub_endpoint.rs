@@ -55,7 +55,10 @@ fn named(
 
 /// Returns the hub that runs with a state directory. The configuration names the certificate that it was started with; that
 /// file proves its identity by whatever name the hub is reached.
-fn running_with(settings: &RunSettings, state: &Path) -> Result<Option<HubEndpoint>, Failure> {
+pub(crate) fn running_with(
+    settings: &RunSettings,
+    state: &Path,
+) -> Result<Option<HubEndpoint>, Failure> {
     let own = settings.certificate.as_ref();
     let endpoint = |running| HubEndpoint {
         ca_file: settings.ca_file.as_ref().or(own).cloned(),

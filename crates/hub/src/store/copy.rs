@@ -20,6 +20,9 @@ pub trait CopiedStore: Store {
 
     /// Writes lifetime totals. A total never decreases.
     async fn save_totals(&self, totals: &[(Mac, EnergyState)]) -> Result<(), StoreError>;
+
+    /// Puts minutes and quarters of an hour in the place of those that exist.
+    async fn refresh(&self, plug: Mac, rows: &[HistoryRow]) -> Result<(), StoreError>;
 }
 
 /// Error of a copy. What was copied stays; the copy can be repeated.
@@ -33,26 +36,34 @@ pub enum CopyError {
     Different(String),
 }
 
-/// Copies plugs, documents, the log, history, totals and settings, and reads everything back. Rows that are there already are not
-/// written again, so that a copy that was interrupted can be repeated. Returns the number of rows.
+/// Copies plugs, documents, the log, history, totals and settings, and reads everything back. Returns the number of rows.
+///
+/// What is there already is not written again, so that a copy that was interrupted can be repeated, also after the old database
+/// has gone on: what has changed there since is brought over. A new database that a hub has used since holds more than the old one,
+/// which is an error.
 ///
 /// # Errors
 ///
 /// [`CopyError`] if a database fails, or if the new one then holds anything else.
 pub async fn copy(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<u64, CopyError> {
-    let mut count = copy_plugs(from, to).await?;
+    // The log first: a hub that uses a database writes to it, so that where it is the same everything else is a copy, of which what
+    // the old one no longer has can be removed.
+    let is_repeated = to.last_log_id().await? > 0;
+    let mut count = copy_log(from, to).await?;
+    if is_repeated {
+        remove_old(from, to).await?;
+    }
+    count += copy_plugs(from, to).await?;
     count += copy_documents(from, to).await?;
-    count += copy_log(from, to).await?;
-    for plug in from.recorded().await? {
+    let recorded = sorted(from.recorded().await?);
+    for plug in recorded.iter().copied() {
         for tier in [Tier::Readings, Tier::Minutes, Tier::Quarters] {
             count += copy_history(from, to, plug, tier).await?;
         }
     }
-    same(
-        sorted(from.recorded().await?),
-        sorted(to.recorded().await?),
-        || "the plugs with history".to_owned(),
-    )?;
+    same(recorded, sorted(to.recorded().await?), || {
+        "the plugs with history".to_owned()
+    })?;
     let totals = from.energy().await?;
     to.save_totals(&totals).await?;
     count += total(&totals);
@@ -60,12 +71,50 @@ pub async fn copy(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<u64, C
         "the lifetime totals".to_owned()
     })?;
     // Last, so that an interrupted copy has no password.
+    count += copy_settings(from, to).await?;
+    Ok(count)
+}
+
+/// Removes from a copy what the old database no longer has, or has changed.
+async fn remove_old(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<(), CopyError> {
+    let plugs = from.plugs().await?;
+    for old in to.plugs().await? {
+        // Changed ones as well, because another plug can have the name by now.
+        if !plugs.contains(&old) {
+            to.delete_plug(old.mac, false).await?;
+        }
+    }
+    let recorded = from.recorded().await?;
+    for gone in to.recorded().await? {
+        if !recorded.contains(&gone) {
+            to.delete_plug(gone, true).await?;
+        }
+    }
+    for collection in Collection::ALL {
+        let documents = from.documents(collection).await?;
+        for old in to.documents(collection).await? {
+            // A changed one is only replaced by its next revision.
+            if !documents.contains(&old) {
+                to.delete_document(collection, &old.id).await?;
+            }
+        }
+    }
     let settings = from.settings().await?;
+    for (key, _) in to.settings().await? {
+        if !settings.iter().any(|(known, _)| *known == key) {
+            to.save_setting(&key, None).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn copy_settings(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<u64, CopyError> {
+    let settings = sorted(from.settings().await?);
     for (key, value) in &settings {
         to.save_setting(key, Some(value)).await?;
     }
-    count += total(&settings);
-    same(sorted(settings), sorted(to.settings().await?), || {
+    let count = total(&settings);
+    same(settings, sorted(to.settings().await?), || {
         "the settings".to_owned()
     })?;
     Ok(count)
@@ -103,6 +152,10 @@ async fn copy_log(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<u64, C
         limit: ROWS_PER_STEP,
         ..LogQuery::default()
     };
+    let name = || "the entries of the log".to_owned();
+    if to.last_log_id().await? > from.last_log_id().await? {
+        return Err(CopyError::Different(name()));
+    }
     let mut count = 0;
     loop {
         let entries = from.log(&query).await?;
@@ -111,9 +164,10 @@ async fn copy_log(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<u64, C
         count += total(&entries);
         let last = entries.last().map(|entry| entry.id);
         let is_whole = entries.len() == ROWS_PER_STEP;
-        same(entries, to.log(&query).await?, || {
-            "the entries of the log".to_owned()
-        })?;
+        // What the old one has removed since as too old can still be in the new one.
+        let mut copied = to.log(&query).await?;
+        copied.truncate(entries.len());
+        same(entries, copied, name)?;
         match last {
             Some(last) if is_whole => query.before = Some(last),
             _ => return Ok(count),
@@ -131,6 +185,9 @@ async fn copy_history(
     let mut count = 0;
     loop {
         let rows = from.rows(plug, tier, begin, end, ROWS_PER_STEP).await?;
+        let Some(first) = rows.first().map(at) else {
+            return Ok(count);
+        };
         to.import(plug, &rows).await?;
         count += total(&rows);
         let next = rows.last().and_then(|row| {
@@ -138,7 +195,14 @@ async fn copy_history(
             at(row).checked_add(millisecond).ok()
         });
         let is_whole = rows.len() == ROWS_PER_STEP;
-        let copied = to.rows(plug, tier, begin, end, ROWS_PER_STEP).await?;
+        // What the old one has removed since as too old can still be in the new one.
+        let begun = begin.max(first);
+        let mut copied = to.rows(plug, tier, begun, end, ROWS_PER_STEP).await?;
+        let grown = grown(&rows, &copied);
+        if !grown.is_empty() {
+            to.refresh(plug, &grown).await?;
+            copied = to.rows(plug, tier, begun, end, ROWS_PER_STEP).await?;
+        }
         same(rows, copied, || {
             let tier = match tier {
                 Tier::Readings => "readings",
@@ -152,6 +216,25 @@ async fn copy_history(
             _ => return Ok(count),
         }
     }
+}
+
+/// Returns minutes and quarters of an hour to which readings were added since they were copied.
+fn grown(rows: &[HistoryRow], copied: &[HistoryRow]) -> Vec<HistoryRow> {
+    let span = |row: &HistoryRow| match row {
+        HistoryRow::Minute(span) | HistoryRow::Quarter(span) => Some(*span),
+        HistoryRow::Reading(..) => None,
+    };
+    let has_grown = |(row, copied): &(&HistoryRow, &HistoryRow)| match (span(row), span(copied)) {
+        (Some(now), Some(then)) => {
+            now.t == then.t
+                && now != then
+                && now.readings >= then.readings
+                && now.energy_wh >= then.energy_wh
+        }
+        _ => false,
+    };
+    let pairs = rows.iter().zip(copied).filter(has_grown);
+    pairs.map(|(row, _)| row.clone()).collect()
 }
 
 fn at(row: &HistoryRow) -> Timestamp {

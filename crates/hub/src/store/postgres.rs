@@ -35,8 +35,8 @@ use tokio::time::timeout;
 use super::query_error::{QueryError, READ, WRITTEN};
 use super::records::SETTINGS;
 use super::{
-    Backup, CopiedStore, EnergyState, Retention, SharedStore, SiteRecord, Store, StoreError,
-    StoreInfo,
+    Backup, CopiedStore, EnergyState, HistoryRow, Retention, SharedStore, SiteRecord, Store,
+    StoreError, StoreInfo,
 };
 pub use config::{PostgresConfig, PostgresUrl};
 use months::KnownMonths;
@@ -227,6 +227,10 @@ impl CopiedStore for Postgres {
 
     async fn save_totals(&self, totals: &[(Mac, EnergyState)]) -> Result<(), StoreError> {
         self.write_lifetimes(totals).await
+    }
+
+    async fn refresh(&self, plug: Mac, rows: &[HistoryRow]) -> Result<(), StoreError> {
+        self.refresh_rows(plug, rows).await
     }
 }
 

@@ -51,7 +51,9 @@ use hiflying::Mac;
 use tokio::sync::{RwLock, mpsc};
 
 use super::records::SETTINGS;
-use super::{Backup, CopiedStore, EnergyState, Retention, Store, StoreError, StoreInfo};
+use super::{
+    Backup, CopiedStore, EnergyState, HistoryRow, Retention, Store, StoreError, StoreInfo,
+};
 use database::{QueryError, READ, SqliteDatabase, WRITTEN};
 pub use restore::restore;
 pub use spool::{Spool, SpoolStatus};
@@ -239,6 +241,11 @@ impl CopiedStore for Sqlite {
 
     async fn save_totals(&self, totals: &[(Mac, EnergyState)]) -> Result<(), StoreError> {
         self.write(|database| async move { append::save_totals(&database, totals).await })
+            .await
+    }
+
+    async fn refresh(&self, plug: Mac, rows: &[HistoryRow]) -> Result<(), StoreError> {
+        self.write(|database| async move { rows::refresh(&database, plug, rows).await })
             .await
     }
 }

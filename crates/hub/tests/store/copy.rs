@@ -113,3 +113,88 @@ async fn a_database_with_something_else_in_it_is_told() {
     to.delete_plug(mac(1), true).await.unwrap();
     copy(&from, &to).await.unwrap();
 }
+
+/// A copy to PostgreSQL that is killed at several moments, while the home goes on in between.
+#[tokio::test]
+async fn a_copy_that_is_interrupted_is_repeated_after_the_home_has_gone_on() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let old = TestDatabase::new();
+    let file = old.store().await;
+    fill(&file).await;
+    let config = server.config(&server.database());
+    let begin = t("2026-11-20T00:00:00Z").as_millisecond();
+    for round in 0..8_i64 {
+        let postgres = Postgres::open(config.clone(), Retention::default())
+            .await
+            .unwrap();
+        // Not at the same moment each time, and the connections go with it, as those of a process that is killed.
+        let limit = std::time::Duration::from_millis(40 + 90 * u64::try_from(round).unwrap());
+        let _ = tokio::time::timeout(limit, copy(&file, &postgres)).await;
+        drop(postgres);
+        // The same minute and quarter of an hour get more readings, and a plug, a document, a setting and the log change.
+        let next = sample(1, ms(begin + round * 5_000), 60.0, 0.2);
+        file.append(&[next]).await.unwrap();
+        let mut plug = record(1);
+        plug.name = Some(format!("name {round}"));
+        plug.revision = 2 + u64::try_from(round).unwrap();
+        file.save_plug(&plug).await.unwrap();
+        let number = Some(round.to_string());
+        file.save_setting("number", number.as_deref())
+            .await
+            .unwrap();
+        let entry = LogEntry::new(ms(begin), LogKind::Hub, format!("round {round}"));
+        let id = file.last_log_id().await.unwrap() + 1;
+        file.append_log(&[Arc::new(LogEntry { id, ..entry })])
+            .await
+            .unwrap();
+    }
+    file.save_setting("number", None).await.unwrap();
+    file.delete_plug(mac(2), false).await.unwrap();
+    file.delete_plug(mac(3), true).await.unwrap();
+    let postgres = Postgres::open(config, Retention::default()).await.unwrap();
+    let count = copy(&file, &postgres).await.unwrap();
+    assert!(count > 24_000, "{count}");
+    assert!(everything(&file).await == everything(&postgres).await);
+    // A hub that used the new database has written to its log: what it has is not removed.
+    let entry = LogEntry::new(ms(begin), LogKind::Hub, "the hub started");
+    let id = postgres.last_log_id().await.unwrap() + 1;
+    postgres
+        .append_log(&[Arc::new(LogEntry { id, ..entry })])
+        .await
+        .unwrap();
+    let before = everything(&postgres).await;
+    let error = copy(&file, &postgres).await.unwrap_err();
+    assert!(
+        matches!(&error, CopyError::Different(what) if what.contains("log")),
+        "{error}"
+    );
+    assert!(everything(&postgres).await == before);
+}
+
+/// The way of docs/postgresql.md.
+#[tokio::test]
+async fn a_dump_of_the_database_is_restored_whole() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let old = TestDatabase::new();
+    let file = old.store().await;
+    fill(&file).await;
+    let (name, restored) = (server.database(), server.database());
+    let config = server.config(&name);
+    let postgres = Postgres::open(config, Retention::default()).await.unwrap();
+    copy(&file, &postgres).await.unwrap();
+    let dump = old.folder.path().join("mains.dump");
+    let dump = dump.to_str().unwrap();
+    server.tool("pg_dump", &["--format=custom", "--file", dump, &name]);
+    server.tool("pg_restore", &["--dbname", &restored, dump]);
+    let config = server.config(&restored);
+    let copied = Postgres::open(config, Retention::default()).await.unwrap();
+    assert!(everything(&postgres).await == everything(&copied).await);
+    // And it goes on.
+    let next = [sample(4, t("2026-12-01T00:00:00Z"), 1.0, 0.1)];
+    copied.append(&next).await.unwrap();
+    assert_eq!(copied.recorded().await.unwrap().len(), 3);
+}

@@ -151,6 +151,19 @@ impl PostgresServer {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Runs one of the database's own tools.
+    pub fn tool(&self, name: &str, arguments: &[&str]) {
+        let output = Command::new(programs().unwrap().join(name))
+            .args(["-U", "mains", "-h"])
+            .arg(&self.folder)
+            .args(["-p", &self.port.to_string()])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {error}");
+    }
+
     /// Returns how a database is reached through the socket in the folder.
     pub fn config(&self, database: &str) -> PostgresConfig {
         let (folder, port) = (self.folder.display(), self.port);

@@ -27,16 +27,24 @@ fn start(home: &Home, database: &str) -> Hub {
     })
 }
 
-/// Returns the number of readings that are stored, as the API counts the lines of an export.
+/// Returns the number of readings that are stored.
 fn readings(home: &Home) -> usize {
+    reading_times(home).len()
+}
+
+/// Returns the times of the readings that are stored, from an export.
+fn reading_times(home: &Home) -> Vec<jiff::Timestamp> {
     let file = home.path("export.csv");
     let _ = std::fs::remove_file(&file);
     let run = home.run(&["hub", "export", "lamp", file.to_str().unwrap()]);
     run.ends_with(0);
     let text = std::fs::read_to_string(file).unwrap();
-    text.lines()
-        .filter(|line| line.starts_with("reading,"))
-        .count()
+    let times = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("reading,"));
+    times
+        .map(|line| line.split(',').next().unwrap().parse().unwrap())
+        .collect()
 }
 
 fn switch(home: &Home, state: &str) {
@@ -58,11 +66,22 @@ fn a_home_moves_to_a_server_and_back() {
     home.json(&["name", "127.0.0.2", "lamp"]).ends_with(0);
     home.json(&["group", "add", "lights", "lamp"]).ends_with(0);
     eventually("two readings", || readings(&home) >= 2);
-    let run = with_database(&home, "", &["hub", "migrate", "--to", &url]);
-    assert_eq!(run.error_kind(), "local", "a hub runs: {run:?}");
-    hub.end(Signal::SIGTERM);
-
     let migrate = || with_database(&home, "", &["hub", "migrate", "--to", &url]).ends_with(0);
+    // While the hub runs, it is its file at that moment that is copied.
+    let running = migrate().json();
+    assert_eq!(running["from"], file.to_str().unwrap());
+    assert!(running["rows"].as_u64() > Some(3), "{running}");
+    let before = readings(&home);
+    eventually("more readings", || readings(&home) > before + 2);
+    home.json(&["group", "remove", "lights"]).ends_with(0);
+    home.json(&["group", "add", "lamps", "lamp"]).ends_with(0);
+    hub.end(Signal::SIGTERM);
+    let left = std::fs::read_dir(home.state()).unwrap();
+    let left = left.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_str().unwrap().starts_with(".mains-migrate")
+    });
+    assert_eq!(left.count(), 0);
     let told = migrate().json();
     assert_eq!(
         (&told["to"], &told["verified"]),
@@ -76,7 +95,8 @@ fn a_home_moves_to_a_server_and_back() {
     let before = readings(&home);
     assert!(before >= 2, "{before}");
     let groups = home.json(&["group", "list"]).ends_with(0).json();
-    assert_eq!(groups[0]["name"], "lights", "{groups}");
+    assert_eq!(groups[0]["name"], "lamps", "{groups}");
+    assert_eq!(groups.as_array().unwrap().len(), 1, "{groups}");
     eventually("a reading in the database", || readings(&home) > before);
     switch(&home, "off");
 
@@ -89,10 +109,25 @@ fn a_home_moves_to_a_server_and_back() {
     assert_eq!(problems[0]["key"], "hub.database", "{problems}");
     let is_working = || status(&home)["recorder"]["is_working"].clone();
     eventually("the failure is told", || is_working() == false);
+    let spooled = || status(&home)["spool"]["readings"].as_u64().unwrap();
+    eventually("readings wait in the spool", || spooled() >= 3);
     server.tell("start");
     eventually("the database is used again", || is_working() == true);
-    let before = readings(&home);
-    eventually("what was kept is written", || readings(&home) > before);
+    eventually("what waited is written", || spooled() == 0);
+
+    // A kill while the database is away costs none of the readings that wait.
+    server.tell("stop");
+    let away = jiff::Timestamp::now();
+    eventually("the failure is told", || is_working() == false);
+    eventually("readings wait in the spool", || spooled() >= 3);
+    let (waiting, killed) = (spooled(), jiff::Timestamp::now());
+    hub.end(Signal::SIGKILL);
+    server.tell("start");
+    let hub = start(&home, &url);
+    eventually("what waited is written", || spooled() == 0);
+    let times = reading_times(&home);
+    let meanwhile = times.iter().filter(|at| (away..killed).contains(at));
+    assert!(meanwhile.count() as u64 >= waiting, "{waiting}: {times:?}");
     hub.end(Signal::SIGTERM);
 
     let back = home.path("back.sqlite");

@@ -82,6 +82,19 @@ const ADD_TO_QUARTERS: &str = add_spans!("quarters", given_spans!());
 const IMPORT_MINUTES: &str = concat!(insert_spans!("minutes", given_spans!()), "NOTHING");
 const IMPORT_QUARTERS: &str = concat!(insert_spans!("quarters", given_spans!()), "NOTHING");
 
+macro_rules! refresh_spans {
+    ($table:literal) => {
+        concat!(
+            insert_spans!($table, given_spans!()),
+            "UPDATE SET readings = excluded.readings, power = excluded.power, low = excluded.low, \
+             high = excluded.high, energy = excluded.energy"
+        )
+    };
+}
+
+const REFRESH_MINUTES: &str = refresh_spans!("minutes");
+const REFRESH_QUARTERS: &str = refresh_spans!("quarters");
+
 /// Saves lifetime totals. A total never decreases; an equal one can have a new counter as its reference.
 const SAVE_LIFETIMES: &str = "INSERT INTO lifetimes (plug, total_wh, counter_wh, at_ms) \
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
@@ -127,8 +140,21 @@ impl Postgres {
         rows: &[HistoryRow],
     ) -> Result<u64, StoreError> {
         self.make_months(imported_months(rows)).await?;
-        let written = self.write(|pool| import(pool, plug, rows)).await;
-        self.forget_months_on_error(written)
+        let statements = [IMPORT_MINUTES, IMPORT_QUARTERS];
+        let written = self.write(|pool| import(pool, plug, rows, statements));
+        self.forget_months_on_error(written.await)
+    }
+
+    /// Puts minutes and quarters in the place of those that exist.
+    pub(super) async fn refresh_rows(
+        &self,
+        plug: Mac,
+        rows: &[HistoryRow],
+    ) -> Result<(), StoreError> {
+        self.make_months(imported_months(rows)).await?;
+        let statements = [REFRESH_MINUTES, REFRESH_QUARTERS];
+        let written = self.write(|pool| import(pool, plug, rows, statements));
+        self.forget_months_on_error(written.await.map(drop))
     }
 
     /// Makes the partitions that are not known to exist.
@@ -166,7 +192,12 @@ async fn append(pool: PgPool, samples: &[Sample]) -> Result<(), QueryError> {
     Ok(transaction.commit().await?)
 }
 
-async fn import(pool: PgPool, plug: Mac, rows: &[HistoryRow]) -> Result<u64, QueryError> {
+async fn import(
+    pool: PgPool,
+    plug: Mac,
+    rows: &[HistoryRow],
+    [minutes, quarters]: [&'static str; 2],
+) -> Result<u64, QueryError> {
     let mut transaction = pool.begin().await?;
     let series = series(&mut transaction, [plug].into()).await?;
     let Some(series) = series.get(&plug).map(|series| series.id) else {
@@ -176,10 +207,7 @@ async fn import(pool: PgPool, plug: Mac, rows: &[HistoryRow]) -> Result<u64, Que
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let rows = ImportedRows::of(plug, series, rows);
         new += insert_readings(&mut transaction, &rows.readings).await?;
-        for (sql, spans) in [
-            (IMPORT_MINUTES, &rows.minutes),
-            (IMPORT_QUARTERS, &rows.quarters),
-        ] {
+        for (sql, spans) in [(minutes, &rows.minutes), (quarters, &rows.quarters)] {
             new += write_spans(&mut transaction, sql, spans).await?;
         }
     }

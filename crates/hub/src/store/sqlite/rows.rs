@@ -25,8 +25,17 @@ macro_rules! select_spans {
     };
 }
 
+macro_rules! refreshed_spans {
+    () => {
+        " ON CONFLICT (plug, t) DO UPDATE SET readings = excluded.readings, power = excluded.power, \
+          low = excluded.low, high = excluded.high, energy = excluded.energy"
+    };
+}
+
 const IMPORT_MINUTES: &str = insert_spans!("minutes", " ON CONFLICT DO NOTHING");
 const IMPORT_QUARTERS: &str = insert_spans!("quarters", " ON CONFLICT DO NOTHING");
+const REFRESH_MINUTES: &str = insert_spans!("minutes", refreshed_spans!());
+const REFRESH_QUARTERS: &str = insert_spans!("quarters", refreshed_spans!());
 
 /// Returns stored rows of a tier, by time.
 pub(super) async fn rows(
@@ -62,6 +71,25 @@ pub(super) async fn import(
     plug: Mac,
     rows: &[HistoryRow],
 ) -> Result<u64, QueryError> {
+    write(database, plug, rows, [IMPORT_MINUTES, IMPORT_QUARTERS]).await
+}
+
+/// Puts minutes and quarters in the place of those that exist.
+pub(super) async fn refresh(
+    database: &SqliteDatabase,
+    plug: Mac,
+    rows: &[HistoryRow],
+) -> Result<(), QueryError> {
+    let written = write(database, plug, rows, [REFRESH_MINUTES, REFRESH_QUARTERS]).await;
+    written.map(drop)
+}
+
+async fn write(
+    database: &SqliteDatabase,
+    plug: Mac,
+    rows: &[HistoryRow],
+    [minutes, quarters]: [&'static str; 2],
+) -> Result<u64, QueryError> {
     let mut transaction = database.edit().await?;
     let connection = transaction.connection();
     let series = series(connection, [plug].into()).await?;
@@ -73,8 +101,8 @@ pub(super) async fn import(
         let rows = ImportedRows::of(plug, series, rows);
         for (sql, json) in [
             (INSERT_READINGS, encoded(&rows.readings)),
-            (IMPORT_MINUTES, encoded(&rows.minutes)),
-            (IMPORT_QUARTERS, encoded(&rows.quarters)),
+            (minutes, encoded(&rows.minutes)),
+            (quarters, encoded(&rows.quarters)),
         ] {
             let query = sqlx::query(sql).bind(json);
             new += query.execute(&mut *connection).await?.rows_affected();

@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, args: &HubBackupArgs) -> Outcome {
 }
 
 /// Writes a temporary file beside the target, which appears once everything is on the disk.
-async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
+pub(super) async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -1,17 +1,21 @@
 //! `mains hub migrate`: everything from the hub's database into another one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use api::SiteName;
+use api::client::Client;
 use hub::state_lock::StateLock;
 use hub::store::{self, CopiedStore, CopyError, Postgres, PostgresConfig, Retention, Sqlite};
 use serde_json::json;
+use tempfile::TempDir;
 
+use super::backup;
 use crate::commands::hub_config;
 use crate::config::{DatabaseChoice, HubLayer, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::help::help_of;
+use crate::hub_endpoint;
 use crate::ui::clean;
 
 /// Options of `mains hub migrate`.
@@ -19,7 +23,10 @@ use crate::ui::clean;
 #[command(after_long_help = concat!("\
 Copies plugs, documents, tokens and passwords, the log, history and totals from the database of the configuration into another one, \
 reads everything back and compares it. The old database stays as it is, and in use until `database` in [hub] names the new one. \
-Stop the hub before. A copy that was interrupted can be repeated; what is there already is not written again.
+A copy that was interrupted can be repeated; what is there already is not written again.
+
+While the hub runs, the copy is of its file as it was when the command began. Stop the hub then and repeat the command, which brings \
+over what has come since, before `database` names the new one. A PostgreSQL database is copied with the hub stopped.
 
 The password for the new database is in MAINS_HUB_DATABASE_PASSWORD or in a file. In a PostgreSQL database the copy becomes the \
 site of the configuration (`site` in [hub]), or that of --site.
@@ -32,8 +39,8 @@ Examples:
     {\"from\":\"", help_of!(database_file_in_json), "\",
      \"to\":\"postgres://hub@nas/mains\",\"rows\":4630912,\"verified\":true}
 
-Exit codes: 0 copied and compared, 1 the databases differ, 2 wrong usage or configuration, 7 a hub runs with this state directory, \
-8 a database cannot be used."))]
+Exit codes: 0 copied and compared, 1 the databases differ, 2 wrong usage or configuration, 7 a hub runs with this state directory \
+on a PostgreSQL database, 8 a database cannot be used."))]
 pub(super) struct HubMigrateArgs {
     /// The new database: postgres://user@host/name, or the path of a file
     #[arg(long, value_name = "DATABASE")]
@@ -75,8 +82,8 @@ pub(super) async fn run(context: &Context, args: &HubMigrateArgs) -> Outcome {
         let file = file.display();
         return Err(Failure::usage(format!("there is no database {file}")));
     }
-    let _lock = StateLock::acquire(&config.state)?;
-    let (old, new) = (from.open().await?, to.open().await?);
+    let source = Source::of(context, &from, &config.state).await?;
+    let (old, new) = (source.place(&from).open().await?, to.open().await?);
     let copied = store::copy(&*old, &*new).await;
     old.close().await;
     new.close().await;
@@ -92,6 +99,11 @@ pub(super) async fn run(context: &Context, args: &HubMigrateArgs) -> Outcome {
         clean(&from),
         clean(&to)
     ))?;
+    if matches!(source, Source::Running(..)) {
+        context
+            .ui
+            .status("the hub goes on with the old one: stop it and repeat this command before the next step");
+    }
     match args.site.as_ref().filter(|site| **site != config.site) {
         Some(site) => context.ui.status(format_args!(
             "set `database` in [hub] to the new one, and `site` to \"{site}\""
@@ -99,6 +111,52 @@ pub(super) async fn run(context: &Context, args: &HubMigrateArgs) -> Outcome {
         None => context.ui.status("set `database` in [hub] to the new one"),
     }
     Ok(Exit::DONE)
+}
+
+/// The old database: in nobody's use, or a copy of that of a running hub.
+enum Source {
+    Stopped(#[expect(dead_code, reason = "keeps a hub from starting")] StateLock),
+    Running(
+        #[expect(dead_code, reason = "removes the copy")] TempDir,
+        DatabasePlace,
+    ),
+}
+
+impl Source {
+    async fn of(context: &Context, from: &DatabasePlace, state: &Path) -> Result<Self, Failure> {
+        let error = match StateLock::acquire(state) {
+            Ok(lock) => return Ok(Self::Stopped(lock)),
+            Err(error) => error,
+        };
+        let DatabasePlace::File(file) = from else {
+            return Err(error.into());
+        };
+        let Some(endpoint) = hub_endpoint::running_with(&context.settings, state)? else {
+            return Err(error.into());
+        };
+        let hub = Client::new(endpoint)?;
+        let beside = file.parent().filter(|folder| folder.is_dir());
+        let folder = tempfile::Builder::new()
+            .prefix(".mains-migrate-")
+            .tempdir_in(beside.unwrap_or(state))
+            .map_err(|cause| {
+                Failure::local("no copy of the hub's file can be made").caused_by(&cause)
+            })?;
+        let copy = folder.path().join("mains.sqlite");
+        let bytes = backup::fetch(&hub, &copy).await?;
+        context.ui.status(format_args!(
+            "the hub at {} runs; what is copied is its file at this moment ({bytes} bytes)",
+            hub.url()
+        ));
+        Ok(Self::Running(folder, DatabasePlace::File(copy)))
+    }
+
+    fn place<'a>(&'a self, from: &'a DatabasePlace) -> &'a DatabasePlace {
+        match self {
+            Self::Stopped(_) => from,
+            Self::Running(_, copy) => copy,
+        }
+    }
 }
 
 /// Returns the new database.

@@ -26,7 +26,7 @@ fn sample(number: u64) -> Sample {
             since: at(number - 3),
             energy_wh: 0.168,
         }),
-        energy: (number % 2 == 0).then(|| EnergyState {
+        energy: number.is_multiple_of(2).then(|| EnergyState {
             total_wh: number,
             counter_wh: Some(number),
             at: at(number),
