@@ -47,6 +47,7 @@ mod hardening;
 mod hostile;
 mod listening;
 mod owner;
+mod packaging;
 mod past;
 mod postgres;
 mod screen;
