@@ -169,6 +169,7 @@ mod tests {
                 ("MAINS_HUB", _) => "http://nas",
                 ("MAINS_PLACE_TIMEZONE", _) => "Europe/Berlin",
                 ("MAINS_HUB_BACKUP", _) => "1d",
+                ("MAINS_HUB_SPOOL", _) => "1GB",
                 ("MAINS_MQTT_DISCOVERY", _) => "device",
                 ("MAINS_WEB_BASE_PATH", _) => "/mains",
                 ("MAINS_WEB_FRAME_ANCESTORS", _) => "https://home.example",

@@ -286,7 +286,7 @@ impl FromStr for SpoolSize {
         let units = [("MB", 1_000_000), ("GB", 1_000_000_000)];
         let size = units.into_iter().find_map(|(unit, bytes)| {
             let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-            number.checked_mul(bytes)
+            Some(number.saturating_mul(bytes))
         });
         let bytes =
             size.ok_or("not a size; write it like `1GB` or `500MB`, or `0` for no spool")?;
