@@ -5,49 +5,30 @@
 //! never waits for the store.
 
 mod buffer;
+mod state;
 mod task;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hiflying::Mac;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::EventBus;
 use crate::store::{EnergyState, HistoryStore, Sample, Spool, SpoolStatus};
+pub use state::RecorderStatus;
+use state::{RecorderState, SPOOL_RETRY_DELAY};
 use task::RecorderTask;
 
-/// Delay before a spool that failed is examined again.
-const SPOOL_RETRY_DELAY: Duration = Duration::from_secs(30);
 const FIRST_TIDY_DELAY: Duration = Duration::from_secs(60);
 const TIDY_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// State of the recorder.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RecorderStatus {
-    /// Readings waiting to be written, in memory and in the spool.
-    pub buffered: usize,
-    /// Readings written.
-    pub written: u64,
-    /// Readings lost because the store failed for too long.
-    pub dropped: u64,
-    /// Current error of the store; `None` while it works.
-    pub last_error: Option<String>,
-    /// The spool; `None` without one.
-    pub spool: Option<SpoolStatus>,
-}
-
 /// Handle on the task that records.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder {
-    status: Arc<Mutex<RecorderStatus>>,
-    spool: Option<Arc<Spool>>,
-    /// Changes when the store begins to fail, and when it works again.
-    is_failing: watch::Sender<bool>,
-}
+pub struct Recorder(Arc<RecorderState>);
 
 impl Recorder {
     /// Starts to record the readings from the channel, and those in the spool. When cancelled, it takes what is still in the channel,
@@ -59,23 +40,23 @@ impl Recorder {
         cancel: CancellationToken,
         tracker: &TaskTracker,
     ) -> Self {
-        let recorder = Self {
+        let state = Arc::new(RecorderState {
             spool,
-            ..Self::default()
-        };
-        let task = RecorderTask::new(Arc::clone(&store), recorder.clone());
+            ..RecorderState::default()
+        });
+        let task = RecorderTask::new(Arc::clone(&store), Arc::clone(&state));
         tracker.spawn(task.run(samples, cancel.clone()));
-        if let Some(spool) = recorder.spool.clone() {
+        if let Some(spool) = state.spool.clone() {
             tracker.spawn(examine(spool, cancel.clone()));
         }
         tracker.spawn(tidy(store, cancel));
-        recorder
+        Self(state)
     }
 
     /// Returns its state.
     pub fn status(&self) -> RecorderStatus {
-        let mut status = self.lock().clone();
-        if let Some(spool) = &self.spool {
+        let mut status = self.0.lock().clone();
+        if let Some(spool) = &self.0.spool {
             let spool = spool.status();
             status.buffered += usize::try_from(spool.readings).unwrap_or(usize::MAX);
             status.dropped += spool.dropped;
@@ -86,7 +67,7 @@ impl Recorder {
 
     /// Returns lifetime totals, with those of readings in the spool in place of earlier ones.
     pub async fn latest_totals(&self, totals: Vec<(Mac, EnergyState)>) -> Vec<(Mac, EnergyState)> {
-        match &self.spool {
+        match &self.0.spool {
             Some(spool) => spool.latest_totals(totals).await,
             None => totals,
         }
@@ -94,8 +75,8 @@ impl Recorder {
 
     /// Publishes failures of the store and of the spool, and their ends, until cancelled.
     pub async fn publish_problems(self, bus: EventBus, cancel: CancellationToken) {
-        let mut changes = self.is_failing.subscribe();
-        let mut spooling = self.spool.as_ref().map(|spool| spool.changes());
+        let mut changes = self.0.is_failing.subscribe();
+        let mut spooling = self.0.spool.as_ref().map(|spool| spool.changes());
         let mut told = SpoolStatus::default();
         loop {
             if let Some(spooling) = &mut spooling {
@@ -119,7 +100,7 @@ impl Recorder {
                         return;
                     }
                     let is_failing = *changes.borrow_and_update();
-                    let error = self.lock().last_error.clone();
+                    let error = self.0.lock().last_error.clone();
                     let message = match error.filter(|_| is_failing) {
                         Some(error) => format!("history cannot be written: {error}"),
                         None => "history is recorded again".to_owned(),
@@ -128,11 +109,6 @@ impl Recorder {
                 }
             }
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, RecorderStatus> {
-        // Plain numbers, whole at any moment.
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::buffer::SampleBuffer;
-use super::{Recorder, SPOOL_RETRY_DELAY};
+use super::state::{RecorderState, SPOOL_RETRY_DELAY};
 use crate::store::{HistoryStore, Sample, Spool, StoreError};
 
 /// Maximum time that a reading waits for its batch.
@@ -31,7 +31,7 @@ const LAST_SPOOL_TIMEOUT: Duration = Duration::from_millis(1_200);
 
 /// Readings on their way, shared with the operation that writes them.
 type SharedBatch = Arc<Vec<Sample>>;
-type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type PendingOperation<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Result of a write.
 #[derive(Debug)]
@@ -54,22 +54,22 @@ struct InFlight {
     slow_at: Instant,
 }
 
-/// The task of a [`Recorder`].
+/// The task of a recorder.
 pub(super) struct RecorderTask {
     store: Arc<dyn HistoryStore>,
-    recorder: Recorder,
+    recorder: Arc<RecorderState>,
     buffer: SampleBuffer,
     /// When the next batch is written; `None` while there is nothing to write.
     write_at: Option<Instant>,
-    writing: Option<Pending<Written>>,
+    writing: Option<PendingOperation<Written>>,
     in_flight: Option<InFlight>,
     /// When memory goes to the spool; `None` while it does not.
     spool_at: Option<Instant>,
-    spooling: Option<Pending<(SharedBatch, Result<(), StoreError>)>>,
+    spooling: Option<PendingOperation<(SharedBatch, Result<(), StoreError>)>>,
 }
 
 impl RecorderTask {
-    pub(super) fn new(store: Arc<dyn HistoryStore>, recorder: Recorder) -> Self {
+    pub(super) fn new(store: Arc<dyn HistoryStore>, recorder: Arc<RecorderState>) -> Self {
         let has_waiting = recorder
             .spool
             .as_ref()
@@ -387,7 +387,7 @@ fn unshared(batch: SharedBatch) -> Vec<Sample> {
 }
 
 /// Waits for an operation; for ever if there is none.
-async fn done<T>(pending: &mut Option<Pending<T>>) -> T {
+async fn done<T>(pending: &mut Option<PendingOperation<T>>) -> T {
     match pending {
         Some(pending) => pending.await,
         None => std::future::pending().await,

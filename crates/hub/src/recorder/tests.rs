@@ -1,5 +1,6 @@
 //! The recorder in virtual time, above a store that does what the test says.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use api::Event;

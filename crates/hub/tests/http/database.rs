@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use hub::store::{Retention, Sqlite};
-
-pub type TestStore = Sqlite;
+use hub::store::Retention;
+pub use hub::store::Sqlite as TestStore;
 
 /// Opens the database of a hub with this state directory.
 pub async fn open(state: &Path, retention: Retention) -> TestStore {
-    let opened = Sqlite::open(&state.join("mains.sqlite"), retention).await;
+    let opened = TestStore::open(&state.join("mains.sqlite"), retention).await;
     opened.unwrap().store
 }

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use hub::store::{Postgres, Retention};
+pub use hub::store::Postgres as TestStore;
+use hub::store::Retention;
 
 use crate::needs;
 use crate::server::PostgresServer;
-
-pub type TestStore = Postgres;
 
 /// Opens the database of a hub with this state directory, where its name is noted.
 #[expect(
@@ -25,7 +24,7 @@ pub async fn open(state: &Path, retention: Retention) -> TestStore {
         fs::write(&note, &name).unwrap();
         name
     });
-    Postgres::open(server.config(&name), retention)
+    TestStore::open(server.config(&name), retention)
         .await
         .unwrap()
 }

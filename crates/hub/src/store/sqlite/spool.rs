@@ -19,7 +19,7 @@ use super::database::{OPENED, QueryError, READ, WRITTEN, store_error, unavailabl
 use super::files::set_aside_files;
 use crate::store::scale::{signed, unsigned};
 use crate::store::{EnergyState, Sample, StoreError};
-use file::{SpoolFile, SpoolUsage};
+use file::{SpoolFile, SpoolUsage, SpooledBatch};
 
 /// Bound on an operation; the disk of another one that hangs must not hold up the readings after it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,15 +53,6 @@ pub struct Spool {
     /// After an error: the time from which it is tried again.
     retry_at: Mutex<Option<Instant>>,
     status: watch::Sender<SpoolStatus>,
-}
-
-/// The oldest readings, to be removed when the database has them.
-#[derive(Debug)]
-pub(crate) struct SpooledBatch {
-    /// The readings, oldest first.
-    pub(crate) samples: Vec<Sample>,
-    /// Number of the last one.
-    last: i64,
 }
 
 impl Spool {
@@ -163,7 +154,8 @@ impl Spool {
             let mut file = self.opened().await?;
             Ok(file.totals().await?)
         });
-        for (plug, waiting) in read.await.unwrap_or_default() {
+        // The status has the error of a file that cannot be read.
+        for (plug, waiting) in read.await.into_iter().flatten() {
             let is_later =
                 |known: &EnergyState| waiting.at > known.at && waiting.total_wh >= known.total_wh;
             match totals.iter_mut().find(|(mac, _)| *mac == plug) {

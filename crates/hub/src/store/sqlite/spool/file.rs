@@ -9,7 +9,6 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use super::super::database::{
     OPENED, QueryError, decoded, encoded, options, store_error, unavailable,
 };
-use super::SpooledBatch;
 use crate::store::batch::reading_row;
 use crate::store::rows::{self, StoredReading};
 use crate::store::scale::{moment, signed, unsigned};
@@ -100,6 +99,15 @@ type PushedRow = (
     Option<i64>,
     Option<i64>,
 );
+
+/// The oldest readings, to be removed when the database has them.
+#[derive(Debug)]
+pub(crate) struct SpooledBatch {
+    /// The readings, oldest first.
+    pub(crate) samples: Vec<Sample>,
+    /// Number of the last one.
+    last: i64,
+}
 
 /// The file, open or not.
 #[derive(Debug, Default)]
