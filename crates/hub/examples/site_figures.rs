@@ -22,7 +22,6 @@ use hub::store::{
 };
 use jiff::Timestamp;
 use plugs::Reading;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 const DAY: i64 = 24 * 3600;
 /// 2026-11-22T00:00:00Z.
@@ -43,7 +42,7 @@ async fn main() {
     for count in steps {
         let mut stores = Vec::new();
         for site in 0..count {
-            stores.push(open(&url, &format!("figures_{count}_{site}")).await);
+            stores.push(open(&url, &format!("figures-{count}-{site}")).await);
         }
         let written = write(&stores, plugs, Duration::from_secs(seconds.into())).await;
         let rate = written as f64 / f64::from(seconds);
@@ -60,24 +59,15 @@ async fn main() {
             store.close().await;
         }
     }
-    year(open(&url, "figures_year").await).await;
+    year(open(&url, "figures-year").await).await;
 }
 
-async fn open(url: &str, schema: &str) -> Arc<Postgres> {
-    let mut connection = PgConnection::connect(url).await.unwrap();
-    let sql = format!("CREATE SCHEMA \"{schema}\"");
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-    let sign = if url.contains('?') { '&' } else { '?' };
+async fn open(url: &str, site: &str) -> Arc<Postgres> {
     let config = PostgresConfig {
-        url: format!("{url}{sign}options[search_path]={schema}")
-            .parse()
-            .unwrap(),
+        url: url.parse().unwrap(),
         password: None,
         ca_file: None,
+        site: site.parse().unwrap(),
     };
     Arc::new(Postgres::open(config, Retention::default()).await.unwrap())
 }
