@@ -116,8 +116,8 @@ fn a_home_moves_to_a_server_and_back() {
     eventually("what waited is written", || spooled() == 0);
 
     // A kill while the database is away costs none of the readings that wait.
-    server.tell("stop");
     let away = jiff::Timestamp::now();
+    server.tell("stop");
     eventually("the failure is told", || is_working() == false);
     eventually("readings wait in the spool", || spooled() >= 3);
     let (waiting, killed) = (spooled(), jiff::Timestamp::now());
