@@ -3,11 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use api::{Name, PlugSettings, RequestError};
+use api::{Name, PlugSettings, RequestError, SiteName};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hiflying::Mac;
+use hub::Registry;
 use plugs::{FamilyId, Plug};
 
 use crate::PagesState;
@@ -41,6 +42,16 @@ struct OfferedPlug {
     title: String,
     address: String,
     details: String,
+    /// The other site that has adopted it, so that it cannot be added here.
+    site: Option<SiteName>,
+}
+
+impl AddPage {
+    /// Returns the number of plugs that can be added.
+    fn new_plugs(&self) -> usize {
+        let new = self.offered.iter().filter(|plug| plug.site.is_none());
+        new.count()
+    }
 }
 
 /// Shows the plugs that can be added.
@@ -84,6 +95,9 @@ pub(crate) async fn adopt_all(
     let registry = state.hub.registry();
     let mut failed = None;
     for plug in registry.offered() {
+        if registry.foreign_site(plug.mac).is_some() {
+            continue;
+        }
         if let Err(error) = registry.adopt(plug.address).await {
             failed.get_or_insert(error);
         }
@@ -131,7 +145,11 @@ fn page(state: &PagesState, visit: &Visit, problem: Option<String>, fields: Fiel
     adopted.sort_by_cached_key(|(_, title, _)| title.to_lowercase());
     let page = AddPage {
         frame: Frame::new(visit, ADD, "Add a plug"),
-        offered: registry.offered().iter().map(offered).collect(),
+        offered: registry
+            .offered()
+            .iter()
+            .map(|plug| offered(registry, plug))
+            .collect(),
         adopted,
         unnamed: unnamed(state).len(),
         problem,
@@ -140,7 +158,7 @@ fn page(state: &PagesState, visit: &Visit, problem: Option<String>, fields: Fiel
     page.frame.send(&page)
 }
 
-fn offered(plug: &Plug) -> OfferedPlug {
+fn offered(registry: &Registry, plug: &Plug) -> OfferedPlug {
     let title = match (&plug.serial, plug.family) {
         (Some(serial), _) => format!("Plug {serial}"),
         (None, FamilyId::MODULE) => format!("Module {}", plug.mac),
@@ -154,5 +172,6 @@ fn offered(plug: &Plug) -> OfferedPlug {
         title,
         address: plug.address.to_string(),
         details: details.join(" · "),
+        site: registry.foreign_site(plug.mac),
     }
 }

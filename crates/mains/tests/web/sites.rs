@@ -51,10 +51,10 @@ impl TwoSites {
         command
     }
 
-    /// Waits for a text in an element of the page of sites, which is loaded again until then.
+    /// Waits for a text in an element of a page of Berlin, which is loaded again until then.
     #[track_caller]
-    fn shows(&self, css: &str, text: &str) {
-        let url = format!("{}/sites", self.berlin.url);
+    fn shows(&self, path: &str, css: &str, text: &str) {
+        let url = format!("{}{path}", self.berlin.url);
         self.browser.go(&url);
         self.browser.until(&format!(
             "const found = [...document.querySelectorAll('{css}')].some(node => node.innerText.includes('{text}')); \
@@ -85,8 +85,8 @@ fn one_site_or_all_of_them() {
         );
         let hamburg = Hub::run(world.hamburg(&["serve"]));
         finish(world.hamburg(&["hub", "adopt", "127.0.0.3"]).output()).ends_with(0);
-        world.shows("#h-sites ~ *, tbody th", "hamburg");
-        world.shows("tbody tr", "berlin");
+        world.shows("/sites", "#h-sites ~ *, tbody th", "hamburg");
+        world.shows("/sites", "tbody tr", "berlin");
         fits(browser, "/sites");
         if let Some(axe) = &axe {
             assert_eq!(findings(browser, axe), json!([]), "/sites");
@@ -98,6 +98,11 @@ fn one_site_or_all_of_them() {
         fits(browser, "/sites?site=hamburg");
         browser.click("nav.sites a[href$='/']");
         browser.arrives(&format!("{}/", world.berlin.url));
+        // Heard here as well, but it is a plug of Hamburg.
+        let plug = "#offered-accf23000002";
+        world.shows("/add", plug, "Belongs to site hamburg");
+        let buttons = format!("return document.querySelectorAll('{plug} button').length");
+        assert_eq!(browser.js(&buttons), json!(0));
         hamburg.end(Signal::SIGTERM);
     }
 }

@@ -24,6 +24,8 @@ mod tariffs;
 #[allow(dead_code, reason = "shared with the tests of the hub")]
 #[path = "../../../hub/tests/http/contract.rs"]
 mod contract;
+#[path = "../../../hub/tests/http/database.rs"]
+mod database;
 #[allow(dead_code, reason = "shared with the tests of the hub")]
 #[path = "../../../hub/tests/keeper/world.rs"]
 mod keeper_world;
