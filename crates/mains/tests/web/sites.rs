@@ -13,6 +13,9 @@ use crate::looks::{findings, fits};
 use crate::needs;
 use crate::server::PostgresServer;
 
+/// The address of Hamburg's hub.
+const HAMBURG: &str = "127.0.1.1";
+
 /// A hub for Berlin with a window, and one for Hamburg beside it.
 struct TwoSites {
     _server: PostgresServer,
@@ -28,6 +31,13 @@ impl TwoSites {
         let database = server.config(&server.database()).url.to_string();
         let config = format!("site = \"berlin\"\ndatabase = \"{database}\"\n");
         let (mut home, berlin, browser) = house_with(look, &config, &[])?;
+        // From now on it adopts no plug by itself.
+        berlin.end(Signal::SIGTERM);
+        let berlin = Hub::start(&home, &[]);
+        browser.go(&berlin.login_url);
+        let words = ["address", "add", &format!("{HAMBURG}/24"), "dev", "lo"];
+        let added = Command::new("ip").args(words).status();
+        assert!(added.is_ok_and(|status| status.success()));
         let plug = "--listen 127.0.0.3 --mac AC:CF:23:00:00:02 --relay on --load 40";
         let plug: Vec<&str> = plug.split(' ').collect();
         home.emulate(&plug, 1);
@@ -47,6 +57,8 @@ impl TwoSites {
             .env("MAINS_HUB_SITE", "hamburg")
             .env("MAINS_HUB_DATABASE", &self.database)
             .env("MAINS_HUB_LISTEN", "127.0.0.1:8481")
+            // An address of its own, as on another computer: the port of the plugs at the other one is Berlin's.
+            .env("MAINS_HUB_INTERFACES", HAMBURG)
             .args(words);
         command
     }
@@ -88,7 +100,8 @@ fn one_site_or_all_of_them() {
         world.shows("/sites", "#h-sites ~ *, tbody th", "hamburg");
         world.shows("/sites", "tbody tr", "berlin");
         fits(browser, "/sites");
-        if let Some(axe) = &axe {
+        // axe waits for timers, which need scripts.
+        if let Some(axe) = axe.as_ref().filter(|_| look.has_script) {
             assert_eq!(findings(browser, axe), json!([]), "/sites");
         }
         browser.click("nav.sites a[href$='site=hamburg']");
@@ -98,7 +111,7 @@ fn one_site_or_all_of_them() {
         fits(browser, "/sites?site=hamburg");
         browser.click("nav.sites a[href$='/']");
         browser.arrives(&format!("{}/", world.berlin.url));
-        // Heard here as well, but it is a plug of Hamburg.
+        // Berlin hears it as well, but it is Hamburg's.
         let plug = "#offered-accf23000002";
         world.shows("/add", plug, "Belongs to site hamburg");
         let buttons = format!("return document.querySelectorAll('{plug} button').length");
