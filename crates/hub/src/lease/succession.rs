@@ -10,6 +10,8 @@ use super::{HOLD_DURATION, LEASE_DURATION, MAX_LAG};
 
 /// Time for which the lease must have stayed as it is before the database's clock is not believed any longer.
 const UNCHANGED_DURATION: Duration = LEASE_DURATION.saturating_add(Duration::from_secs(2));
+/// Time for which a hub that gave the lease up leaves it to the others, which look at it each second.
+const HANDOVER_DURATION: Duration = Duration::from_secs(5);
 /// Time for which a hub that may not know of this one must not reply before it is succeeded.
 const SILENT_DURATION: Duration = Duration::from_secs(30);
 
@@ -40,6 +42,8 @@ pub(super) struct Succession {
     own_first: Option<Timestamp>,
     /// Since when the holder has not replied.
     silent_since: Option<Duration>,
+    /// When this hub gave the lease up for another one that reaches the plugs.
+    given_up: Option<Duration>,
 }
 
 impl Succession {
@@ -61,9 +65,13 @@ impl Succession {
         let since = self.unchanged_since.unwrap_or(now);
         let unchanged = now.saturating_sub(since);
         let Some(holder) = lease.holder.as_deref() else {
-            return match reaches {
-                Some(false) if another_reaches(hub, site) => LeaseDecision::Leave,
-                _ => LeaseDecision::Take,
+            let is_handed_over = self
+                .given_up
+                .is_some_and(|at| now.saturating_sub(at) < HANDOVER_DURATION);
+            let is_cut_off = reaches == Some(false) && another_reaches(hub, site);
+            return match is_handed_over || is_cut_off {
+                true => LeaseDecision::Leave,
+                false => LeaseDecision::Take,
             };
         };
         // An earlier run of this hub: its state directory is locked by this one.
@@ -90,6 +98,11 @@ impl Succession {
                 }
             }
         }
+    }
+
+    /// Records that this hub gives the lease up for another one that reaches the plugs.
+    pub(super) fn give_up(&mut self, now: Duration) {
+        self.given_up = Some(now);
     }
 
     /// Records that the holder has replied, so that it goes on without the database.

@@ -141,6 +141,7 @@ impl LeaseTask {
                 .any(|hub| hub.reaches == Some(true) && hub.lag <= MAX_LAG);
         if is_succeeded {
             self.lost("this hub reaches no plug, and another one does");
+            self.succession.give_up(plugs::steady_time());
             self.show(HubRole::Standby, None, Some(site));
             let released = shared.release(self.lease.hub(), number).await;
             if let Err(error) = released {

@@ -13,8 +13,8 @@ use crate::house::eventually;
 use crate::site::{self, Site};
 use crate::{clock, needs};
 
-/// Bound on a takeover.
-const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bound on a takeover. On a quiet machine it takes less than 15 seconds (docs/performance.md); beside other tests it can be more.
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval of the schedules that run meanwhile; more often would be too often for a plug.
 const SCHEDULE_INTERVAL: i64 = 12;
 

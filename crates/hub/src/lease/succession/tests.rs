@@ -118,3 +118,13 @@ fn a_hub_that_reaches_no_plug_leaves_it_to_one_that_does() {
     let decision = succession.decide("b", &free, Some(false), s(1));
     assert_eq!(decision, LeaseDecision::Take, "that one is gone");
 }
+
+#[test]
+fn a_lease_that_was_handed_over_is_left_to_the_other_hub_for_a_while() {
+    let mut succession = Succession::default();
+    succession.give_up(s(0));
+    // On standby it does not know any longer that it is cut off, and the other one has not looked yet.
+    let free = site(None, "1", true);
+    assert_eq!(decide(&mut succession, &free, 1), LeaseDecision::Leave);
+    assert_eq!(decide(&mut succession, &free, 5), LeaseDecision::Take);
+}
