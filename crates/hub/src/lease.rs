@@ -4,9 +4,9 @@
 //! goes on while the machine sleeps; so it stops before the lease runs out, also when it cannot reach the database or was stopped
 //! itself. A number that rises with each change of the holder fences what is left of an earlier one.
 //!
-//! * [`task`]: heartbeats, renewing, taking over, giving up. [`succession`]: when a standby may take over, as a function of what it
+//! * `task`: heartbeats, renewing, taking over, giving up. `succession`: when a standby may take over, as a function of what it
 //!   has seen.
-//! * [`contact`]: hubs that are cut off from the plugs. [`identity`]: the id of a hub.
+//! * `contact`: hubs that are cut off from the plugs. `identity`: the id of a hub.
 
 mod contact;
 mod identity;

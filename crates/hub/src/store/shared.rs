@@ -77,7 +77,7 @@ pub struct SiteState {
     pub is_renewed: bool,
     /// Time of the hub's own heartbeat before; `None` for the first.
     pub seen_before: Option<Timestamp>,
-    /// The hubs that were seen within [`SharedStore::HUB_AGE`], by id.
+    /// The hubs that were seen within 30 days, by id.
     pub hubs: Vec<HubRecord>,
     /// The secret by which the hubs recognise requests of each other.
     pub secret: SiteSecret,
