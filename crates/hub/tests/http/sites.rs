@@ -1,5 +1,7 @@
 //! Two sites in one database, each with a hub of its own.
 
+use std::time::Duration;
+
 use hub::Hub;
 use hub::store::{HistoryStore as _, Postgres, PostgresConfig, Retention, Sample, Used};
 use jiff::SignedDuration;
@@ -148,8 +150,18 @@ fn lists_hold_the_objects_of_all_sites_or_of_one() {
         assert_eq!(berlin.get(&path).await.expect(200), groups[0]);
         assert_eq!(berlin.get("/api/v1/rules").await.expect(200), json!([]));
 
-        let log = berlin.get("/api/v1/log?site=hamburg&limit=1").await;
-        assert_eq!(sites(&log.expect(200)), ["hamburg"]);
+        // An entry waits for its batch before another site can read it.
+        let written = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                let log = berlin.get("/api/v1/log?site=hamburg&limit=1").await;
+                let log = log.expect(200);
+                if log != json!([]) {
+                    break log;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert_eq!(sites(&written.await.unwrap()), ["hamburg"]);
         let problem = berlin.get("/api/v1/log?before=1000").await;
         problem.problem(400, "usage", Some("before"));
         let problem = berlin.get("/api/v1/plugs?site=munich").await;
