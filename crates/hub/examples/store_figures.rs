@@ -207,7 +207,8 @@ impl Year {
         let shift = SignedDuration::from_millis(i64::from(self.next) * 37);
         let at = moment(self.at) + shift;
         let power = f64::from(400 + fastrand::i32(0..300)) / 10.0;
-        let counter = u64::try_from((self.at - END + 366 * DAY) / 60).unwrap();
+        let counted = |at: i64| u64::try_from((at - END + 366 * DAY) / 60).unwrap();
+        let counter = counted(self.at);
         Sample {
             reading: Reading {
                 plug: mac(self.next),
@@ -221,7 +222,7 @@ impl Year {
             used: Some(Used {
                 // Of a quarter of an hour its last minute, which is one row as the readings of a minute would be.
                 since: moment(self.before.max(self.at - 60)) + shift,
-                energy_wh: power * (self.at - self.before) as f64 / 3600.0,
+                energy_wh: (counter - counted(self.before)) as f64,
             }),
             energy: Some(EnergyState {
                 total_wh: counter,

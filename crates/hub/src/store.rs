@@ -402,7 +402,7 @@ pub trait SettingStore: fmt::Debug + Send + Sync {
 #[async_trait]
 pub trait HistoryStore: fmt::Debug + Send + Sync {
     /// Adds readings: the raw rows, their minutes and quarter-hours, and the lifetime totals. All or nothing; a reading that is
-    /// there already (same plug, same millisecond) is not counted twice.
+    /// there already (same plug, same millisecond) is not counted twice, nor is energy that is in the lifetime total already.
     async fn append(&self, samples: &[Sample]) -> Result<(), StoreError>;
 
     /// Returns a part of a plug's history. Where finer data is removed already, all steps are as long as the rows that are left.

@@ -135,12 +135,13 @@ impl Mark {
     /// Returns the energy used until `now`, if it is possible.
     fn rise_to(self, now: Self) -> Option<u64> {
         let rise = now.counter_wh.checked_sub(self.counter_wh)?;
-        self.can_use(rise, now.at).then_some(rise)
+        can_use(rise, self.at, now.at).then_some(rise)
     }
+}
 
-    fn can_use(self, energy_wh: u64, until: Timestamp) -> bool {
-        energy_wh as f64 <= MAX_POWER_W * seconds(self.at, until) / 3600.0 + STEP_WH
-    }
+/// Returns true if a plug can use so much energy between two readings.
+pub(crate) fn can_use(energy_wh: u64, from: Timestamp, until: Timestamp) -> bool {
+    energy_wh as f64 <= MAX_POWER_W * seconds(from, until) / 3600.0 + STEP_WH
 }
 
 /// Returns the seconds between two readings, or the assumed time if the clock was set back.
@@ -228,7 +229,7 @@ impl Lifetime {
             return self.grow(left.mark.at, total_wh, rise, now, Some(note));
         }
         let (from, to) = (reference.counter_wh, now.counter_wh);
-        if to < from && reference.can_use(to, now.at) {
+        if to < from && can_use(to, reference.at, now.at) {
             self.leave(reference, total_wh, now);
             return self.grow(
                 reference.at,

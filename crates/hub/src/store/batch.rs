@@ -1,14 +1,16 @@
 //! The rows that a batch of readings becomes, the same for every database.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hiflying::Mac;
+use plugs::Reading;
 
+use super::rows;
 use super::scale::{self, hundredths, signed, thousandths};
 use super::spread::{EnergySpread, MINUTE, QUARTER, floor};
 use super::sum::SpanSum;
 use super::{EnergyState, HistoryRow, HistorySpan, Sample, Used};
+use crate::energy::can_use;
 
 /// Bounds the memory of a batch after a long gap.
 const MAX_ROWS_PER_STATEMENT: usize = 20_000;
@@ -32,12 +34,16 @@ pub(super) type SpanRow = (i64, i64, i64, i64, Option<i64>, Option<i64>, i64);
 /// (series, total, counter, at)
 pub(super) type TotalRow = (i64, i64, Option<i64>, i64);
 
-/// A plug's row in `series`, and the time of its latest reading.
+/// A plug's row in `series`, the time of its latest reading, and its lifetime total.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SeriesRow {
     pub(super) id: i64,
     pub(super) latest: Option<i64>,
+    pub(super) total: Option<EnergyState>,
 }
+
+/// (mac, id, latest, then the columns of the lifetime total)
+pub(super) type StoredSeries<M> = (M, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
 
 /// The series of some plugs.
 pub(super) type SeriesOfPlugs = HashMap<Mac, SeriesRow>;
@@ -63,6 +69,14 @@ pub(super) struct BatchRows {
     pub(super) totals: Vec<TotalRow>,
 }
 
+impl SeriesRow {
+    /// Returns the meaning of a row.
+    pub(super) fn of<M>((mac, id, latest, total, counter, at): StoredSeries<M>) -> (M, Self) {
+        let total = rows::total((total, counter, at));
+        (mac, Self { id, latest, total })
+    }
+}
+
 /// Returns the plugs of some samples.
 pub(super) fn plugs(samples: &[Sample]) -> HashSet<Mac> {
     samples.iter().map(|sample| sample.reading.plug).collect()
@@ -79,12 +93,15 @@ pub(super) fn candidates(samples: &[Sample], series: &SeriesOfPlugs) -> Vec<(i64
 }
 
 /// Returns the rows of samples in portions of a bounded size. Readings in `stored` are left out; each that comes is added to it.
+/// Energy counts as far as it raises the lifetime total of its plug, see [`uncounted`].
 pub(super) fn portions(
     samples: &[Sample],
     series: &SeriesOfPlugs,
     mut stored: HashSet<(i64, i64)>,
 ) -> impl Iterator<Item = BatchRows> {
     let mut samples = samples.iter();
+    let known = |row: &SeriesRow| Some((row.id, row.total?));
+    let mut totals: HashMap<_, _> = series.values().filter_map(known).collect();
     std::iter::from_fn(move || {
         let mut batch = Batch::default();
         for sample in samples.by_ref() {
@@ -94,7 +111,13 @@ pub(super) fn portions(
             if !stored.insert((series.id, sample.reading.at.as_millisecond())) {
                 continue;
             }
-            batch.take(series.id, sample);
+            let known = totals.get(&series.id).copied();
+            let used = uncounted(sample, known);
+            batch.take(reading_row(series.id, &sample.reading, used));
+            if let Some(state) = sample.energy.filter(|state| continues(known, *state)) {
+                totals.insert(series.id, state);
+                batch.lifetimes.insert(series.id, state);
+            }
             if batch.is_full() {
                 break;
             }
@@ -109,8 +132,8 @@ impl Batch {
         readings.sort_unstable_by_key(|row| (row.0, row.1));
         BatchRows {
             readings,
-            minutes: rows(&self.minutes),
-            quarters: rows(&self.quarters),
+            minutes: span_rows(&self.minutes),
+            quarters: span_rows(&self.quarters),
             totals: totals(&self.lifetimes),
         }
     }
@@ -119,8 +142,8 @@ impl Batch {
         self.readings.len().max(self.minutes.len()) >= MAX_ROWS_PER_STATEMENT
     }
 
-    fn take(&mut self, series: i64, sample: &Sample) {
-        let row = reading_row(series, sample);
+    fn take(&mut self, row: ReadingRow) {
+        let series = row.0;
         if let Some(power) = row.5 {
             self.add(series, row.1.div_euclid(1000), SpanSum::of_power(power));
         }
@@ -130,9 +153,6 @@ impl Batch {
             }
         }
         self.readings.push(row);
-        if let Some(state) = sample.energy {
-            self.add_total(series, state);
-        }
     }
 
     fn add(&mut self, series: i64, t: i64, sum: SpanSum) {
@@ -141,25 +161,43 @@ impl Batch {
         let quarters = self.quarters.entry((series, floor(t, QUARTER)));
         quarters.or_default().add(sum);
     }
+}
 
-    fn add_total(&mut self, series: i64, state: EnergyState) {
-        match self.lifetimes.entry(series) {
-            Entry::Occupied(mut entry) if state.total_wh >= entry.get().total_wh => {
-                entry.insert(state);
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(entry) => {
-                entry.insert(state);
-            }
-        }
+/// Returns the part of a sample's energy that the lifetime total does not have yet. What one hub measured and another one counted
+/// by its first reading after a takeover comes from both: late, out of a spool, or again.
+fn uncounted(sample: &Sample, known: Option<EnergyState>) -> Option<Used> {
+    let used = sample.used?;
+    let (Some(state), Some(known)) = (sample.energy, known) else {
+        return Some(used);
+    };
+    let new_wh = state.total_wh.saturating_sub(known.total_wh) as f64;
+    if used.energy_wh <= new_wh {
+        return Some(used);
     }
+    // By a clock that is behind, it can be later than this reading.
+    let is_before = known.at < sample.reading.at;
+    (new_wh > 0.0).then_some(Used {
+        since: if is_before {
+            used.since.max(known.at)
+        } else {
+            used.since
+        },
+        energy_wh: new_wh,
+    })
+}
+
+/// Returns true if a lifetime total can follow a known one. That of a plug which takes over the history of another one is written
+/// late at times, and is not a total of that history.
+fn continues(known: Option<EnergyState>, next: EnergyState) -> bool {
+    known.is_none_or(|known| {
+        let rise = next.total_wh.checked_sub(known.total_wh);
+        rise.is_some_and(|rise| can_use(rise, known.at, next.at))
+    })
 }
 
 /// Returns the row of a reading.
-pub(super) fn reading_row(series: i64, sample: &Sample) -> ReadingRow {
-    let reading = &sample.reading;
+pub(super) fn reading_row(series: i64, reading: &Reading, used: Option<Used>) -> ReadingRow {
     let at = reading.at.as_millisecond();
-    let used = sample.used;
     // When the clock went back, the energy counts for the last millisecond.
     let gap = |used: Used| at.saturating_sub(used.since.as_millisecond()).max(1);
     (
@@ -175,7 +213,7 @@ pub(super) fn reading_row(series: i64, sample: &Sample) -> ReadingRow {
     )
 }
 
-fn rows(sums: &SeriesSums) -> Vec<SpanRow> {
+fn span_rows(sums: &SeriesSums) -> Vec<SpanRow> {
     let row = |(key, sum): (&(i64, i64), &SpanSum)| {
         let (series, t) = *key;
         (
@@ -191,6 +229,16 @@ fn rows(sums: &SeriesSums) -> Vec<SpanRow> {
     sums.iter().map(row).collect()
 }
 
+/// Returns the row of a lifetime total.
+pub(super) fn total_row(series: i64, state: EnergyState) -> TotalRow {
+    (
+        series,
+        signed(state.total_wh),
+        state.counter_wh.map(signed),
+        state.at.as_millisecond(),
+    )
+}
+
 /// Returns the rows of lifetime totals.
 pub(super) fn total_rows(totals: &[(Mac, EnergyState)], series: &SeriesOfPlugs) -> Vec<TotalRow> {
     let by_series = totals
@@ -200,14 +248,7 @@ pub(super) fn total_rows(totals: &[(Mac, EnergyState)], series: &SeriesOfPlugs) 
 }
 
 fn totals(lifetimes: &BTreeMap<i64, EnergyState>) -> Vec<TotalRow> {
-    let row = |(series, state): (&i64, &EnergyState)| {
-        (
-            *series,
-            signed(state.total_wh),
-            state.counter_wh.map(signed),
-            state.at.as_millisecond(),
-        )
-    };
+    let row = |(series, state): (&i64, &EnergyState)| total_row(*series, *state);
     lifetimes.iter().map(row).collect()
 }
 
@@ -228,12 +269,7 @@ impl ImportedRows {
                 HistoryRow::Reading(reading, used) => {
                     let mut reading = reading.clone();
                     reading.plug = plug;
-                    let sample = Sample {
-                        reading,
-                        used: *used,
-                        energy: None,
-                    };
-                    imported.readings.push(reading_row(series, &sample));
+                    imported.readings.push(reading_row(series, &reading, *used));
                 }
                 HistoryRow::Minute(span) => {
                     imported.minutes.push(span_row(series, span, MINUTE));

@@ -11,6 +11,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
+use super::rows;
 use super::scale::{moment, unsigned};
 use super::{EnergyState, PlugRecord, StoredDocument};
 
@@ -160,12 +161,9 @@ pub(super) fn document(row: &impl StoredRow) -> Option<StoredDocument> {
 
 /// Reads a lifetime total.
 pub(super) fn energy(row: &impl StoredRow) -> Option<(Mac, EnergyState)> {
-    let state = EnergyState {
-        total_wh: unsigned(row.number("total_wh")??),
-        counter_wh: row.number("counter_wh")?.map(unsigned),
-        at: time(row, "at_ms")?,
-    };
-    Some((parsed(row, "mac")?, state))
+    let columns = ["total_wh", "counter_wh", "at_ms"].map(|column| row.number(column));
+    let [total, counter, at] = columns;
+    Some((parsed(row, "mac")?, rows::total((total?, counter?, at?))?))
 }
 
 /// Reads rows. A row that cannot be understood is logged and left in the table.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::scale::{from_hundredths, from_thousandths, moment, signed, unsigned};
 use super::spread::{QUARTER, floor};
-use super::{HistoryRow, HistorySpan, Tier, Used};
+use super::{EnergyState, HistoryRow, HistorySpan, Tier, Used};
 
 /// Age at which entries of the log are removed, in days.
 const MAX_LOG_DAYS: i64 = 366;
@@ -29,6 +29,9 @@ pub(super) type StoredReading = (
 );
 /// (t, readings, power, low, high, energy)
 pub(super) type StoredSpan = (i64, i64, i64, Option<i64>, Option<i64>, i64);
+
+/// (total, counter, at)
+pub(super) type StoredTotal = (Option<i64>, Option<i64>, Option<i64>);
 
 /// (id, at, kind, plug, relay, cause, problem, text)
 pub(super) type LogRow = (
@@ -61,6 +64,15 @@ pub(super) fn reading(plug: Mac, row: StoredReading) -> Option<HistoryRow> {
         energy_wh: counter.map(unsigned),
     };
     Some(HistoryRow::Reading(reading, used))
+}
+
+/// Returns the meaning of the columns of a lifetime total; `None` without one.
+pub(super) fn total((total, counter, at): StoredTotal) -> Option<EnergyState> {
+    Some(EnergyState {
+        total_wh: unsigned(total?),
+        counter_wh: counter.map(unsigned),
+        at: moment(at?)?,
+    })
 }
 
 fn span((t, readings, power, low, high, energy): StoredSpan) -> Option<HistorySpan> {

@@ -33,7 +33,8 @@ async fn fill(house: &House, number: u8, from: &str, minutes: i64) {
                     energy_wh: 1.0,
                 }),
                 energy: Some(EnergyState {
-                    total_wh: minute as u64,
+                    // A total rises, also from one of these times to another.
+                    total_wh: at.as_second() as u64 / 60,
                     counter_wh: Some(minute as u64),
                     at,
                 }),

@@ -81,13 +81,14 @@ fn batch(number: u64) -> Vec<Sample> {
     (1..=BATCH)
         .map(|second| {
             let at = ms(begin + second * 1000 - 1);
+            let used_wh = u64::from(second == BATCH);
             Sample {
                 reading: reading(9, at, 60.0),
                 used: Some(Used {
                     since: ms(at.as_millisecond() - 999),
-                    energy_wh: if second == BATCH { 1.0 } else { 0.0 },
+                    energy_wh: used_wh as f64,
                 }),
-                energy: Some(total(number, number, at)),
+                energy: Some(total(number - 1 + used_wh, number, at)),
             }
         })
         .collect()

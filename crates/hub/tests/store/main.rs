@@ -34,4 +34,5 @@ mod place;
 mod postgres;
 mod restore;
 mod server;
+mod takeover;
 mod trouble;

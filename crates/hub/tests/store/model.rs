@@ -288,6 +288,8 @@ struct ModelRun {
     last: [i64; PLUGS as usize],
     /// The latest that said what was used.
     last_used: [i64; PLUGS as usize],
+    /// The lifetime total of each plug.
+    totals: [u64; PLUGS as usize],
     batch: Vec<Sample>,
     /// The longest gap over which something was used.
     longest_gap: i64,
@@ -302,6 +304,7 @@ impl ModelRun {
             model: HistoryModel::default(),
             last: [BEGIN; PLUGS as usize],
             last_used: [BEGIN; PLUGS as usize],
+            totals: [1_000_000; PLUGS as usize],
             batch: Vec::new(),
             longest_gap: 0,
         }
@@ -325,11 +328,13 @@ impl ModelRun {
         });
         let mut reading = reading(next.plug, ms(at), 0.0);
         reading.power_w = next.power.map(|power| f64::from(power) / 10.0);
-        let total_wh = (1_000_000 + (at - BEGIN) / 1000) as u64;
+        // Energy counts as far as it raises the total, see `takeover`.
+        self.totals[plug] += used.map_or(0, |used| used.energy_wh.ceil() as u64);
+        let total_wh = self.totals[plug];
         let energy = next.counts.then_some(EnergyState {
             total_wh,
             counter_wh: Some(total_wh % 1000),
-            at: ms(at),
+            at: ms(self.last_used[plug]),
         });
         Sample {
             reading,
@@ -378,6 +383,13 @@ impl ModelRun {
                 {
                     let heir = self.model.plugs.entry(*new).or_default();
                     heir.take_over(series);
+                    let new = usize::from(*new);
+                    self.totals[new] = 1_000_000;
+                    if let Some(total) = heir.total {
+                        self.totals[new] = total.total_wh;
+                        self.last_used[new] = total.at.as_millisecond();
+                        self.last[new] = self.last[new].max(self.last_used[new]);
+                    }
                     self.batch.clear();
                 }
             }

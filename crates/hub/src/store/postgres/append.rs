@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use super::Postgres;
 use super::months::{KnownMonths, imported_months, sampled_months};
 use crate::store::batch::{
-    self, BatchRows, ImportedRows, ReadingRow, SeriesOfPlugs, SeriesRow, SpanRow, TotalRow,
+    self, BatchRows, ImportedRows, ReadingRow, SeriesOfPlugs, SeriesRow, SpanRow, StoredSeries,
+    TotalRow,
 };
 use crate::store::query_error::QueryError;
 use crate::store::{EnergyState, HistoryRow, Sample, StoreError};
@@ -101,8 +102,13 @@ const SAVE_LIFETIMES: &str = "INSERT INTO lifetimes (plug, total_wh, counter_wh,
     ON CONFLICT (plug) DO UPDATE SET total_wh = excluded.total_wh, counter_wh = excluded.counter_wh, \
     at_ms = excluded.at_ms WHERE excluded.total_wh >= lifetimes.total_wh";
 
-const SERIES: &str = "SELECT mac, id, (SELECT max(at_ms) FROM readings WHERE plug = id) FROM series \
-    WHERE mac = ANY($1)";
+const SERIES: &str = "SELECT mac, id, (SELECT max(at_ms) FROM readings WHERE plug = id), total_wh, counter_wh, at_ms \
+    FROM series LEFT JOIN lifetimes ON plug = id WHERE mac = ANY($1)";
+
+/// A crash of the server may cost the last readings, as a power cut does with SQLite. Hubs append one after the other, so that each
+/// knows the totals that the other one has written.
+const BEGIN_APPEND: &str = "SET LOCAL synchronous_commit = off; \
+    SELECT pg_advisory_xact_lock('lifetimes'::regclass::oid::bigint)";
 
 const STORED: &str = "SELECT plug, at_ms FROM readings \
     JOIN unnest($1::bigint[], $2::bigint[]) AS wanted (series, moment) ON plug = series AND at_ms = moment";
@@ -180,8 +186,7 @@ impl Postgres {
 
 async fn append(pool: PgPool, samples: &[Sample]) -> Result<(), QueryError> {
     let mut transaction = pool.begin().await?;
-    // A crash of the server may cost the last readings, as a power cut does with SQLite.
-    sqlx::query("SET LOCAL synchronous_commit = off")
+    sqlx::raw_sql(BEGIN_APPEND)
         .execute(&mut *transaction)
         .await?;
     let series = series(&mut transaction, batch::plugs(samples)).await?;
@@ -238,12 +243,11 @@ async fn existing_series(
     macs: &[String],
 ) -> Result<SeriesOfPlugs, sqlx::Error> {
     let query = sqlx::query_as(SERIES).bind(macs);
-    let rows: Vec<(String, i64, Option<i64>)> = query.fetch_all(connection).await?;
-    let series = |(mac, id, latest): (String, i64, Option<i64>)| {
-        let mac = mac.parse().ok()?;
-        Some((mac, SeriesRow { id, latest }))
-    };
-    Ok(rows.into_iter().filter_map(series).collect())
+    let rows: Vec<StoredSeries<String>> = query.fetch_all(connection).await?;
+    let series = rows.into_iter().map(SeriesRow::of);
+    Ok(series
+        .filter_map(|(mac, row)| Some((mac.parse().ok()?, row)))
+        .collect())
 }
 
 /// Returns which of these readings, by series and time, are stored.

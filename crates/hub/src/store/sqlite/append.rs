@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::database::{QueryError, SqliteDatabase, decoded, encoded};
 use super::transfer::merged;
-use crate::store::batch::{self, BatchRows, SeriesOfPlugs, SeriesRow};
+use crate::store::batch::{self, BatchRows, SeriesOfPlugs, SeriesRow, StoredSeries};
 use crate::store::{EnergyState, Sample};
 
 /// Inserts a JSON array of [`batch::ReadingRow`]s; existing rows stay.
@@ -41,7 +41,8 @@ const SAVE_LIFETIMES: &str = "INSERT INTO lifetimes (plug, total_wh, counter_wh,
     at_ms = excluded.at_ms WHERE excluded.total_wh >= total_wh";
 
 const SERIES: &str = "SELECT json_group_array(json_array(mac, id, \
-    (SELECT max(at_ms) FROM readings WHERE plug = id))) FROM series WHERE mac IN (SELECT value FROM json_each(?))";
+    (SELECT max(at_ms) FROM readings WHERE plug = id), total_wh, counter_wh, at_ms)) \
+    FROM series LEFT JOIN lifetimes ON plug = id WHERE mac IN (SELECT value FROM json_each(?))";
 
 /// Adds readings in one transaction.
 pub(super) async fn append(
@@ -101,11 +102,8 @@ async fn existing_series(
 ) -> Result<SeriesOfPlugs, sqlx::Error> {
     let query = sqlx::query_scalar(SERIES).bind(macs);
     let json: String = query.fetch_one(connection).await?;
-    let rows: Vec<(Mac, i64, Option<i64>)> = decoded(&json)?;
-    let series = rows
-        .into_iter()
-        .map(|(plug, id, latest)| (plug, SeriesRow { id, latest }));
-    Ok(series.collect())
+    let rows: Vec<StoredSeries<Mac>> = decoded(&json)?;
+    Ok(rows.into_iter().map(SeriesRow::of).collect())
 }
 
 /// Returns which of these readings, by series and time, are stored.

@@ -9,9 +9,9 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use super::super::database::{
     OPENED, QueryError, decoded, encoded, options, store_error, unavailable,
 };
-use crate::store::batch::reading_row;
-use crate::store::rows::{self, StoredReading};
-use crate::store::scale::{moment, signed, unsigned};
+use crate::store::batch::{ReadingRow, TotalRow, reading_row, total_row};
+use crate::store::rows::{self, StoredReading, StoredTotal};
+use crate::store::scale::{signed, unsigned};
 use crate::store::{EnergyState, HistoryRow, Sample, StoreError};
 
 /// Marks the file, as `PRAGMA application_id`: `MnSp`.
@@ -37,12 +37,14 @@ const SCHEMA: &str = "\
     PRAGMA application_id = 1299075952; PRAGMA user_version = 1;";
 
 const PUSH: &str = "INSERT INTO waiting (plug, at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms, total_wh, \
-    total_counter_wh, total_at_ms) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, \
-    value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?)";
+    total_counter_wh, total_at_ms) SELECT value ->> 0, value ->> '$[1][1]', value ->> '$[1][2]', value ->> '$[1][3]', \
+    value ->> '$[1][4]', value ->> '$[1][5]', value ->> '$[1][6]', value ->> '$[1][7]', value ->> '$[1][8]', \
+    value ->> '$[2][1]', value ->> '$[2][2]', value ->> '$[2][3]' FROM json_each(?)";
 
 /// A total never decreases, as in the database.
 const PUSH_TOTALS: &str = "INSERT INTO totals (plug, total_wh, counter_wh, at_ms) \
-    SELECT value ->> 0, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?) WHERE value ->> 9 IS NOT NULL \
+    SELECT value ->> 0, value ->> '$[2][1]', value ->> '$[2][2]', value ->> '$[2][3]' FROM json_each(?) \
+    WHERE value ->> '$[2][1]' IS NOT NULL \
     ON CONFLICT (plug) DO UPDATE SET total_wh = excluded.total_wh, counter_wh = excluded.counter_wh, \
     at_ms = excluded.at_ms WHERE excluded.total_wh >= total_wh";
 
@@ -51,13 +53,13 @@ const COUNT: &str = "UPDATE counts SET readings = readings + ?";
 const USAGE: &str = "SELECT readings, (page_count - freelist_count) * page_size, page_count * page_size, \
     (SELECT coalesce(max(seq), 0) FROM sqlite_sequence) FROM counts, pragma_page_count, pragma_freelist_count, pragma_page_size";
 
-const FIRST: &str = "SELECT json_group_array(json_array(id, plug, at_ms, voltage, current, frequency, power, counter_wh, energy, \
-    gap_ms, total_wh, total_counter_wh, total_at_ms)) FROM (SELECT * FROM waiting WHERE id > ? ORDER BY id LIMIT ?)";
+const FIRST: &str = "SELECT json_group_array(json_array(id, plug, \
+    json_array(at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms), \
+    json_array(total_wh, total_counter_wh, total_at_ms))) FROM (SELECT * FROM waiting WHERE id > ? ORDER BY id LIMIT ?)";
 
 const REMOVE: &str = "DELETE FROM waiting WHERE id <= ?";
 
-const TOTALS: &str =
-    "SELECT json_group_array(json_array(plug, total_wh, counter_wh, at_ms)) FROM totals";
+const TOTALS: &str = "SELECT json_group_array(json_array(plug, json_array(total_wh, counter_wh, at_ms))) FROM totals";
 
 /// Gives the energy of the oldest readings to the last of them of each plug.
 const GATHER: &str = "UPDATE waiting SET energy = oldest.energy, gap_ms = max(waiting.at_ms - oldest.since, 1) \
@@ -67,38 +69,11 @@ const GATHER: &str = "UPDATE waiting SET energy = oldest.energy, gap_ms = max(wa
 const TRIM: &str = "DELETE FROM waiting WHERE id <= ?1 \
     AND id NOT IN (SELECT max(id) FROM waiting WHERE id <= ?1 GROUP BY plug)";
 
-/// (id, plug, then the columns of a reading and of a total)
-type WaitingRow = (
-    i64,
-    Mac,
-    i64,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-);
+/// (id, plug, reading, lifetime total)
+type WaitingRow = (i64, Mac, StoredReading, StoredTotal);
 
-/// (plug, then the columns of a reading and of a total)
-type PushedRow = (
-    Mac,
-    i64,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-);
+/// (plug, reading, lifetime total), both of no series
+type PushedRow = (Mac, ReadingRow, Option<TotalRow>);
 
 /// The oldest readings, to be removed when the database has them.
 #[derive(Debug)]
@@ -226,11 +201,11 @@ impl SpoolFile {
     pub(super) async fn totals(&mut self) -> Result<Vec<(Mac, EnergyState)>, sqlx::Error> {
         let query = sqlx::query_scalar(TOTALS);
         let json: String = query.fetch_one(self.connection()?).await?;
-        let rows: Vec<(Mac, i64, Option<i64>, i64)> = decoded(&json)?;
-        let total = |(plug, total_wh, counter_wh, at)| {
-            Some((plug, energy_state(total_wh, counter_wh, moment(at)?)))
-        };
-        Ok(rows.into_iter().filter_map(total).collect())
+        let rows: Vec<(Mac, StoredTotal)> = decoded(&json)?;
+        let totals = rows.into_iter();
+        Ok(totals
+            .filter_map(|(plug, total)| Some((plug, rows::total(total)?)))
+            .collect())
     }
 
     fn connection(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
@@ -336,42 +311,20 @@ async fn usage(connection: &mut SqliteConnection) -> Result<SpoolUsage, sqlx::Er
 }
 
 fn pushed_row(sample: &Sample) -> PushedRow {
-    let (_, at, voltage, current, frequency, power, counter, energy, gap) = reading_row(0, sample);
-    let total = sample.energy;
     (
         sample.reading.plug,
-        at,
-        voltage,
-        current,
-        frequency,
-        power,
-        counter,
-        energy,
-        gap,
-        total.map(|total| signed(total.total_wh)),
-        total.and_then(|total| total.counter_wh).map(signed),
-        total.map(|total| total.at.as_millisecond()),
+        reading_row(0, &sample.reading, sample.used),
+        sample.energy.map(|total| total_row(0, total)),
     )
 }
 
-fn sample(row: WaitingRow) -> Option<Sample> {
-    let (_, plug, at, voltage, current, frequency, power, counter, energy, gap, ..) = row;
-    let stored: StoredReading = (at, voltage, current, frequency, power, counter, energy, gap);
-    let HistoryRow::Reading(reading, used) = rows::reading(plug, stored)? else {
+fn sample((_, plug, reading, total): WaitingRow) -> Option<Sample> {
+    let HistoryRow::Reading(reading, used) = rows::reading(plug, reading)? else {
         return None;
     };
-    let total = row.10.zip(row.12.and_then(moment));
     Some(Sample {
         reading,
         used,
-        energy: total.map(|(total_wh, at)| energy_state(total_wh, row.11, at)),
+        energy: rows::total(total),
     })
-}
-
-fn energy_state(total_wh: i64, counter_wh: Option<i64>, at: jiff::Timestamp) -> EnergyState {
-    EnergyState {
-        total_wh: unsigned(total_wh),
-        counter_wh: counter_wh.map(unsigned),
-        at,
-    }
 }
