@@ -6,11 +6,11 @@
 //! * [`append`], [`history`], [`retention`]: readings and the sums made of them; [`months`]: the partitions that they are in.
 //! * [`log`]: the log of past events. [`shared`]: the hubs that share the database. [`sites`]: the other sites in it.
 //!
-//! Nothing waits for the server without a bound: where it does not reply in time, the connections are given up, see
-//! [`Postgres::run`].
+//! Nothing waits for the server without a bound: where it does not reply in time, the connections are given up, see [`connections`].
 
 mod append;
 mod config;
+mod connections;
 mod history;
 mod log;
 mod months;
@@ -21,16 +21,15 @@ mod shared;
 mod sites;
 mod transfer;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use api::SiteName;
 use async_trait::async_trait;
 use hiflying::Mac;
 use plugs::Reading;
-use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
-use tokio::time::timeout;
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
 
 use super::query_error::{QueryError, READ, WRITTEN};
 use super::records::SETTINGS;
@@ -39,37 +38,18 @@ use super::{
     StoreError, StoreInfo,
 };
 pub use config::{PostgresConfig, PostgresUrl};
+use connections::{ConnectionPurpose, Connections};
 use months::KnownMonths;
-
-/// Number of connections: one for readings, one for what people make, the others for queries.
-const MAX_CONNECTIONS: u32 = 4;
-/// Number of connections that read another site.
-const MAX_READER_CONNECTIONS: u32 = 2;
-/// Time after which unused connections that read another site are closed: there can be many sites.
-const READER_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bound on the time that a call waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Bound on the time that a call takes; longer than the server's own bound on a statement, which leaves the connection intact.
-const CALL_TIMEOUT: Duration = Duration::from_secs(40);
-/// Bound on closing the connections.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Settings of each connection.
-const SESSION: &str = "SET statement_timeout = '25s'; SET lock_timeout = '10s'; \
-    SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = 'warning'";
 
 /// A store in a PostgreSQL database.
 #[derive(Debug)]
 pub struct Postgres {
     config: PostgresConfig,
     retention: Retention,
-    /// True if nothing is written, as in the database of another site.
-    is_reader: bool,
-    /// Replaced as a whole when the server does not reply.
-    pool: RwLock<PgPool>,
-    /// The lease whose loss lets writes over that pool fail.
-    fence: Mutex<Option<u64>>,
+    /// For everything but the lease.
+    connections: Connections,
     /// For heartbeats, the lease and notifications alone.
-    lease: RwLock<PgPool>,
+    lease: Connections,
     /// The listener for changes, with the schema whose changes it hears.
     listener: tokio::sync::Mutex<Option<(PgListener, String)>>,
     months: Mutex<KnownMonths>,
@@ -98,15 +78,20 @@ impl Postgres {
     /// both stay untouched; [`StoreError::Unavailable`] when it cannot be reached or its server refuses.
     pub async fn open(config: PostgresConfig, retention: Retention) -> Result<Self, StoreError> {
         open::migrate(&config).await?;
-        let pool = history_pool(&config, None)?;
-        let lease = shared::lease_pool(&config)?;
+        Self::over(ConnectionPurpose::Site, config, retention)
+    }
+
+    /// Makes a store over connections for a purpose.
+    fn over(
+        purpose: ConnectionPurpose,
+        config: PostgresConfig,
+        retention: Retention,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
+            connections: Connections::new(purpose, &config)?,
+            lease: Connections::new(ConnectionPurpose::Lease, &config)?,
             config,
             retention,
-            is_reader: false,
-            pool: RwLock::new(pool),
-            fence: Mutex::default(),
-            lease: RwLock::new(lease),
             listener: tokio::sync::Mutex::default(),
             months: Mutex::default(),
             counted: Mutex::default(),
@@ -117,105 +102,20 @@ impl Postgres {
     where
         F: Future<Output = Result<T, QueryError>>,
     {
-        self.run(READ, query).await
+        self.connections.run(READ, query).await
     }
 
     async fn write<T, F>(&self, change: impl FnOnce(PgPool) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, QueryError>>,
     {
-        self.run(WRITTEN, change).await
-    }
-
-    /// Runs a query. When there is no reply in time, the next query uses new connections: one to a server that has vanished would
-    /// stay for a quarter of an hour.
-    async fn run<T, F>(
-        &self,
-        operation: &'static str,
-        query: impl FnOnce(PgPool) -> F,
-    ) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, QueryError>>,
-    {
-        let pool = self.pool();
-        match timeout(CALL_TIMEOUT, query(pool)).await {
-            Ok(outcome) => {
-                outcome.map_err(|error| open::store_error(&self.config, operation, error))
-            }
-            Err(_) => {
-                let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
-                if !pool.is_closed() {
-                    let fence = *self.fence.lock().unwrap_or_else(PoisonError::into_inner);
-                    *pool = match self.is_reader {
-                        true => reader_pool(&self.config)?,
-                        false => history_pool(&self.config, fence)?,
-                    };
-                }
-                let cause = format!("no reply within {} s", CALL_TIMEOUT.as_secs());
-                Err(open::unavailable(&self.config, operation, cause))
-            }
-        }
-    }
-
-    fn pool(&self) -> PgPool {
-        // Nothing panics under this lock.
-        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner);
-        pool.clone()
+        self.connections.run(WRITTEN, change).await
     }
 
     fn months(&self) -> MutexGuard<'_, KnownMonths> {
         // Nothing panics under this lock.
         self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns the connections for everything but the lease, whose writes fail when the lease with the number is lost.
-fn history_pool(config: &PostgresConfig, fence: Option<u64>) -> Result<PgPool, StoreError> {
-    pool(config, MAX_CONNECTIONS, fence)
-}
-
-/// Returns connections that are opened when they are used.
-fn pool(
-    config: &PostgresConfig,
-    max_connections: u32,
-    fence: Option<u64>,
-) -> Result<PgPool, StoreError> {
-    let session = match fence {
-        Some(number) => format!("{SESSION}; SET mains.lease = '{number}'"),
-        None => SESSION.to_owned(),
-    };
-    let pool = PgPoolOptions::new().max_connections(max_connections);
-    connections(config, pool, session)
-}
-
-/// Returns connections that read another site; they are closed when they are not used, because there can be many sites.
-fn reader_pool(config: &PostgresConfig) -> Result<PgPool, StoreError> {
-    let session = format!("{SESSION}; SET default_transaction_read_only = on");
-    let pool = PgPoolOptions::new()
-        .max_connections(MAX_READER_CONNECTIONS)
-        .idle_timeout(READER_IDLE_TIMEOUT);
-    connections(config, pool, session)
-}
-
-/// Returns connections that begin with these statements.
-fn connections(
-    config: &PostgresConfig,
-    pool: PgPoolOptions,
-    session: String,
-) -> Result<PgPool, StoreError> {
-    let options = open::options(config)?;
-    Ok(pool
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(move |connection, _| {
-            let session = session.clone();
-            Box::pin(async move {
-                sqlx::raw_sql(AssertSqlSafe(session))
-                    .execute(connection)
-                    .await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options))
 }
 
 #[async_trait]
@@ -263,7 +163,6 @@ impl Store for Postgres {
     }
 
     async fn close(&self) {
-        // A server that does not reply must not keep the hub from ending.
-        let _ = timeout(CLOSE_TIMEOUT, self.pool().close()).await;
+        self.connections.close().await;
     }
 }

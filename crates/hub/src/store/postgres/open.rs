@@ -1,15 +1,14 @@
-//! Examines a database, brings its schema up to date, and names it in errors.
+//! Examines a database, and brings its schema up to date.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use api::SiteName;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqlStr};
 use tokio::time::timeout;
 
 use super::PostgresConfig;
+use super::connections::{options, schema, store_error, unavailable};
 use crate::store::StoreError;
 use crate::store::query_error::{OPENED, QueryError};
 
@@ -41,44 +40,9 @@ const EXAMINE: &str = "SELECT count(*), \
     FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND relname <> '_sqlx_migrations' \
     AND relnamespace = to_regnamespace(current_schema())";
 
-/// Beginning of the schemas of sites.
-const SITE_PREFIX: &str = "site_";
-
 /// Message of a foreign database.
 const FOREIGN: &str =
     "the database holds tables of another program; name an empty one under `database`";
-
-/// Returns how to connect.
-pub(super) fn options(config: &PostgresConfig) -> Result<PgConnectOptions, StoreError> {
-    let options: Result<PgConnectOptions, _> = config.url.to_string().parse();
-    let options = options.map_err(|error| unavailable(config, OPENED, error))?;
-    let mut options = options
-        .application_name("mains")
-        .disable_statement_logging();
-    if let Some(password) = &config.password {
-        options = options.password(password);
-    }
-    if let Some(file) = &config.ca_file {
-        options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(file);
-    }
-    if let Some(schema) = schema(&config.site) {
-        options = options.options([("search_path", schema)]);
-    }
-    Ok(options)
-}
-
-/// Returns the schema of a site; `None` for the only one, which has the first schema of the search path. A name has no underscore,
-/// so that no two sites have the same schema.
-pub(super) fn schema(site: &SiteName) -> Option<String> {
-    (!site.is_empty()).then(|| format!("{SITE_PREFIX}{}", site.as_str().replace('-', "_")))
-}
-
-/// Returns the site of a schema.
-pub(super) fn site_of(schema: &str) -> Option<SiteName> {
-    let name = schema.strip_prefix(SITE_PREFIX)?.replace('_', "-");
-    let site: SiteName = name.parse().ok()?;
-    Some(site).filter(|site| !site.is_empty())
-}
 
 /// Creates the schema of a site. One that somebody else has created is used as it is, which takes fewer rights.
 async fn create_schema(connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
@@ -205,39 +169,5 @@ fn migration_error(config: &PostgresConfig, error: MigrateError) -> StoreError {
         }
         MigrateError::VersionMissing(found) => newer(config, found),
         error => unavailable(config, OPENED, error),
-    }
-}
-
-/// Names the database and the operation in an error.
-pub(super) fn store_error(
-    config: &PostgresConfig,
-    operation: &'static str,
-    error: QueryError,
-) -> StoreError {
-    let error = match error {
-        QueryError::Sql(error) => error,
-        QueryError::Store(error) => return error,
-    };
-    match error {
-        sqlx::Error::Database(error) if error.constraint() == Some("plugs_name_key") => {
-            StoreError::Conflict("there is another one of this name".to_owned())
-        }
-        sqlx::Error::PoolTimedOut => {
-            let cause = "the server cannot be reached, or all connections are in use";
-            unavailable(config, operation, cause)
-        }
-        error => unavailable(config, operation, error),
-    }
-}
-
-pub(super) fn unavailable(
-    config: &PostgresConfig,
-    operation: &'static str,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StoreError {
-    StoreError::Unavailable {
-        database: config.url.to_string(),
-        what: operation,
-        source: cause.into(),
     }
 }

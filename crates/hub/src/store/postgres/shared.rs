@@ -3,7 +3,6 @@
 //! It has connections of its own, so that no query of history delays a renewal.
 
 use std::net::IpAddr;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use api::HubRole;
@@ -12,9 +11,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::postgres::{PgListener, PgRow};
 use sqlx::{PgConnection, PgExecutor, PgPool, Row as _};
-use tokio::time::timeout;
 
-use super::{Postgres, open, pool};
+use super::Postgres;
+use super::connections::store_error;
 use crate::store::query_error::{QueryError, READ, WRITTEN};
 use crate::store::scale::{moment, signed, unsigned};
 use crate::store::shared::SiteSecret;
@@ -22,10 +21,6 @@ use crate::store::{
     Claim, Claimed, Heartbeat, HubRecord, LeaseRecord, SharedStore, SiteState, StoreError,
 };
 
-/// Number of connections: one for heartbeats, one that listens.
-pub(super) const MAX_LEASE_CONNECTIONS: u32 = 2;
-/// Bound on a heartbeat, well below the time for which a lease lasts.
-const BEAT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Channel on which the database tells changes; the message names schema and table.
 const CHANNEL: &str = "mains";
 
@@ -74,35 +69,6 @@ const TIDY: [&str; 2] = [
 ];
 
 impl Postgres {
-    /// Runs a query of the lease, and uses new connections when there is no reply in time.
-    async fn run_lease<T, F>(
-        &self,
-        operation: &'static str,
-        query: impl FnOnce(PgPool) -> F,
-    ) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, QueryError>>,
-    {
-        let pool = self.lease_pool();
-        match timeout(BEAT_TIMEOUT, query(pool)).await {
-            Ok(outcome) => {
-                outcome.map_err(|error| open::store_error(&self.config, operation, error))
-            }
-            Err(_) => {
-                let mut pool = self.lease.write().unwrap_or_else(PoisonError::into_inner);
-                *pool = lease_pool(&self.config)?;
-                let cause = format!("no reply within {} s", BEAT_TIMEOUT.as_secs());
-                Err(open::unavailable(&self.config, operation, cause))
-            }
-        }
-    }
-
-    fn lease_pool(&self) -> PgPool {
-        // Nothing panics under this lock.
-        let pool = self.lease.read().unwrap_or_else(PoisonError::into_inner);
-        pool.clone()
-    }
-
     /// Removes claims and hubs that are too old to count.
     pub(super) async fn tidy_shared(&self) -> Result<(), StoreError> {
         self.write(|pool| async move {
@@ -115,53 +81,50 @@ impl Postgres {
     }
 }
 
-/// Returns the connections for the lease, which are opened when they are used.
-pub(super) fn lease_pool(config: &super::PostgresConfig) -> Result<PgPool, StoreError> {
-    pool(config, MAX_LEASE_CONNECTIONS, None)
-}
-
 #[async_trait]
 impl SharedStore for Postgres {
     async fn own_address(&self) -> Result<Option<IpAddr>, StoreError> {
-        self.run_lease(READ, |pool| async move {
-            let query = sqlx::query_scalar("SELECT host(inet_client_addr())");
-            let address: Option<String> = query.fetch_one(&pool).await?;
-            Ok(address.and_then(|address| address.parse().ok()))
-        })
-        .await
+        self.lease
+            .run(READ, |pool| async move {
+                let query = sqlx::query_scalar("SELECT host(inet_client_addr())");
+                let address: Option<String> = query.fetch_one(&pool).await?;
+                Ok(address.and_then(|address| address.parse().ok()))
+            })
+            .await
     }
 
     async fn beat(&self, beat: &Heartbeat) -> Result<SiteState, StoreError> {
-        self.run_lease(WRITTEN, |pool| async move {
-            let mut connection = pool.acquire().await?;
-            let mut is_renewed = false;
-            // First of all, because time counts.
-            if let Some(number) = beat.held {
-                let query = sqlx::query(RENEW).bind(&beat.id).bind(signed(number));
-                let renewed = query.execute(&mut *connection).await?;
-                is_renewed = renewed.rows_affected() > 0;
-            }
-            let seen_before = save_hub(&mut connection, beat).await?;
-            if seen_before.is_none() {
-                // The active hub is not alone any longer, and should know it at once.
-                tell(&mut *connection).await?;
-            }
-            let mut row = sqlx::query(LEASE).fetch_optional(&mut *connection).await?;
-            if row.is_none() {
-                sqlx::query(MAKE_LEASE).execute(&mut *connection).await?;
-                row = sqlx::query(LEASE).fetch_optional(&mut *connection).await?;
-            }
-            let row = row.ok_or(sqlx::Error::RowNotFound)?;
-            let hubs = sqlx::query(HUBS).fetch_all(&mut *connection).await?;
-            Ok(SiteState {
-                lease: lease(&row)?,
-                is_renewed,
-                seen_before: seen_before.and_then(moment),
-                hubs: hubs.iter().map(hub).collect::<Result<_, _>>()?,
-                secret: SiteSecret(row.try_get("secret")?),
+        self.lease
+            .run(WRITTEN, |pool| async move {
+                let mut connection = pool.acquire().await?;
+                let mut is_renewed = false;
+                // First of all, because time counts.
+                if let Some(number) = beat.held {
+                    let query = sqlx::query(RENEW).bind(&beat.id).bind(signed(number));
+                    let renewed = query.execute(&mut *connection).await?;
+                    is_renewed = renewed.rows_affected() > 0;
+                }
+                let seen_before = save_hub(&mut connection, beat).await?;
+                if seen_before.is_none() {
+                    // The active hub is not alone any longer, and should know it at once.
+                    tell(&mut *connection).await?;
+                }
+                let mut row = sqlx::query(LEASE).fetch_optional(&mut *connection).await?;
+                if row.is_none() {
+                    sqlx::query(MAKE_LEASE).execute(&mut *connection).await?;
+                    row = sqlx::query(LEASE).fetch_optional(&mut *connection).await?;
+                }
+                let row = row.ok_or(sqlx::Error::RowNotFound)?;
+                let hubs = sqlx::query(HUBS).fetch_all(&mut *connection).await?;
+                Ok(SiteState {
+                    lease: lease(&row)?,
+                    is_renewed,
+                    seen_before: seen_before.and_then(moment),
+                    hubs: hubs.iter().map(hub).collect::<Result<_, _>>()?,
+                    secret: SiteSecret(row.try_get("secret")?),
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn take(
@@ -170,60 +133,59 @@ impl SharedStore for Postgres {
         seen: &LeaseRecord,
         above: u64,
     ) -> Result<Option<u64>, StoreError> {
-        self.run_lease(WRITTEN, |pool| async move {
-            let query = sqlx::query_scalar(TAKE)
-                .bind(hub)
-                .bind(signed(above))
-                .bind(&seen.version);
-            let number: Option<i64> = query.fetch_optional(&pool).await?;
-            tell(&pool).await?;
-            Ok(number.map(unsigned))
-        })
-        .await
+        self.lease
+            .run(WRITTEN, |pool| async move {
+                let query = sqlx::query_scalar(TAKE)
+                    .bind(hub)
+                    .bind(signed(above))
+                    .bind(&seen.version);
+                let number: Option<i64> = query.fetch_optional(&pool).await?;
+                tell(&pool).await?;
+                Ok(number.map(unsigned))
+            })
+            .await
     }
 
     async fn release(&self, hub: &str, number: u64) -> Result<(), StoreError> {
-        self.run_lease(WRITTEN, |pool| async move {
-            let query = sqlx::query(RELEASE).bind(hub).bind(signed(number));
-            query.execute(&pool).await?;
-            tell(&pool).await
-        })
-        .await
+        self.lease
+            .run(WRITTEN, |pool| async move {
+                let query = sqlx::query(RELEASE).bind(hub).bind(signed(number));
+                query.execute(&pool).await?;
+                tell(&pool).await
+            })
+            .await
     }
 
     async fn claim(&self, number: u64, claim: &Claim) -> Result<Claimed, StoreError> {
-        self.run_lease(WRITTEN, |pool| async move {
-            let query = sqlx::query_scalar(CLAIM)
-                .bind(claim.kind.as_str())
-                .bind(claim.id.as_str())
-                .bind(claim.due.as_millisecond())
-                .bind(signed(number))
-                .bind(claim.resumes);
-            let is_new: Option<bool> = query.fetch_optional(&pool).await?;
-            Ok(match is_new {
-                Some(true) => Claimed::New,
-                Some(false) => Claimed::Resumed,
-                None => Claimed::Taken,
+        self.lease
+            .run(WRITTEN, |pool| async move {
+                let query = sqlx::query_scalar(CLAIM)
+                    .bind(claim.kind.as_str())
+                    .bind(claim.id.as_str())
+                    .bind(claim.due.as_millisecond())
+                    .bind(signed(number))
+                    .bind(claim.resumes);
+                let is_new: Option<bool> = query.fetch_optional(&pool).await?;
+                Ok(match is_new {
+                    Some(true) => Claimed::New,
+                    Some(false) => Claimed::Resumed,
+                    None => Claimed::Taken,
+                })
             })
-        })
-        .await
+            .await
     }
 
     fn fence(&self, number: Option<u64>) -> Result<(), StoreError> {
-        let fenced = super::history_pool(&self.config, number)?;
-        let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
-        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = number;
-        *pool = fenced;
-        Ok(())
+        self.connections.set_fence(number)
     }
 
     async fn next_change(&self) -> Result<String, StoreError> {
-        let named = |error: sqlx::Error| open::store_error(&self.config, READ, error.into());
+        let named = |error: sqlx::Error| store_error(&self.config, READ, error.into());
         let mut place = self.listener.lock().await;
         loop {
             let listener = match &mut *place {
                 Some(listener) => listener,
-                None => place.insert(listen(self.lease_pool()).await.map_err(named)?),
+                None => place.insert(listen(self.lease.pool()).await.map_err(named)?),
             };
             let Some(notification) = listener.0.try_recv().await.map_err(named)? else {
                 // The connection was lost, and with it perhaps a change.

@@ -1,7 +1,5 @@
 //! The sites in a database: which there are, what their hubs have reported, and stores that read them.
 
-use std::sync::Mutex;
-
 use api::SiteName;
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
@@ -9,8 +7,8 @@ use plugs::Reading;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use super::open::site_of;
-use super::{Postgres, reader_pool};
+use super::connections::site_of;
+use super::{ConnectionPurpose, Postgres};
 use crate::store::rows::reading;
 use crate::store::{HistoryRow, SiteRecord, StoreError};
 
@@ -84,17 +82,7 @@ impl Postgres {
     pub(super) fn reader(&self, site: &SiteName) -> Result<Self, StoreError> {
         let mut config = self.config.clone();
         config.site = site.clone();
-        Ok(Self {
-            retention: self.retention,
-            pool: reader_pool(&config)?.into(),
-            fence: Mutex::default(),
-            lease: super::shared::lease_pool(&config)?.into(),
-            listener: tokio::sync::Mutex::default(),
-            config,
-            is_reader: true,
-            months: Mutex::default(),
-            counted: Mutex::default(),
-        })
+        Self::over(ConnectionPurpose::OtherSite, config, self.retention)
     }
 
     pub(super) async fn read_last_readings(&self) -> Result<Vec<Reading>, StoreError> {
