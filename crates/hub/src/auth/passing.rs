@@ -19,19 +19,25 @@ use super::secret::CredentialDigest;
 use crate::config::{Config, WebConfig};
 use crate::server::PeerAddresses;
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const INGRESS_PATH: HeaderName = HeaderName::from_static("x-ingress-path");
+
 /// Headers that only the standby itself may tell the active hub.
 const OWN: [HeaderName; 11] = [
     SECRET,
     STANDBY,
     ADMIN,
-    HeaderName::from_static("forwarded"),
-    HeaderName::from_static("via"),
+    header::FORWARDED,
+    header::VIA,
     HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-ingress-path"),
+    FORWARDED_FOR,
+    FORWARDED_HOST,
+    FORWARDED_PROTO,
+    FORWARDED_PREFIX,
+    INGRESS_PATH,
 ];
 
 /// A standby's part in the checks.
@@ -93,27 +99,24 @@ impl PassingGate {
             .copied()
             .unwrap_or(IsSecure(self.is_tls));
         let proto = if is_secure { "https" } else { "http" };
-        let mut tell = |name: &'static str, text: &str| {
+        let mut tell = |name: HeaderName, text: &str| {
             if let Ok(mut value) = HeaderValue::from_str(text) {
-                value.set_sensitive(name == SECRET.as_str());
-                headers.insert(HeaderName::from_static(name), value);
+                value.set_sensitive(name == SECRET);
+                headers.insert(name, value);
             }
         };
-        tell("x-mains-hub", secret);
-        tell("x-mains-standby", own_url);
-        tell("x-forwarded-proto", proto);
-        tell("x-forwarded-host", host.as_str());
+        tell(SECRET, secret);
+        tell(STANDBY, own_url);
+        tell(FORWARDED_PROTO, proto);
+        tell(FORWARDED_HOST, host.as_str());
         if let Some(peer) = peer {
-            tell(
-                "x-forwarded-for",
-                &peer.remote.ip().to_canonical().to_string(),
-            );
+            tell(FORWARDED_FOR, &peer.remote.ip().to_canonical().to_string());
         }
         if prefix != PathPrefix::none() {
-            tell("x-forwarded-prefix", prefix.as_str());
+            tell(FORWARDED_PREFIX, prefix.as_str());
         }
         match is_ingress {
-            true => tell("x-ingress-path", prefix.as_str()),
+            true => tell(INGRESS_PATH, prefix.as_str()),
             false => {
                 headers.remove("x-remote-user-id");
             }
