@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::{ErrorChain, RequestError};
 use axum::Router;
 
+use crate::auth::AccessControl;
 use crate::bridges::HueBridges;
 use crate::context::{RunContext, TaskGroup};
 use crate::event::EventBus;
@@ -21,6 +22,29 @@ pub(crate) fn routes(hub: &Hub) -> Router {
     guests.fold(http::router(hub.clone()), |router, guest| {
         router.merge(guest.router(hub))
     })
+}
+
+/// Reads the log and the access control of a hub. One that does not act logs nothing: that is for the active hub to log.
+pub(crate) async fn load_surroundings(
+    context: &RunContext,
+    acts: bool,
+) -> Result<(EventBus, EventLog, AccessControl), RequestError> {
+    let log = EventLog::load(context.store.clone()).await;
+    let log = log.map_err(|error| unreadable(&error))?;
+    let bus = match acts {
+        true => EventBus::with_log(log.clone()),
+        false => EventBus::new(),
+    };
+    let auth = AccessControl::load(
+        context.store.clone(),
+        &context.config,
+        context.address,
+        context.guests.clone(),
+        bus.clone(),
+        context.lease.clone(),
+    )
+    .await?;
+    Ok((bus, log, auth))
 }
 
 /// Makes the handle of a hub; one without contact only shows what is stored.

@@ -165,27 +165,12 @@ impl AccessControl {
     }
 
     /// Loads passwords, tokens and sessions, and makes the admin token where there is none. `listening` is the address that was bound,
-    /// with its port; `guests` serve further paths.
+    /// with its port; `guests` serve further paths. Without the `lease` of an active hub nothing is written.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `usage` for an address that is not loopback while no password is set, and for invalid `hosts`; `local` when the system has no random bytes; `unavailable` when the store cannot be read.
     pub async fn load(
-        settings: Arc<dyn SettingStore>,
-        config: &Config,
-        listening: SocketAddr,
-        guests: Vec<Arc<dyn Guest>>,
-        bus: EventBus,
-    ) -> Result<Self, RequestError> {
-        Self::load_shared(settings, config, listening, guests, bus, Lease::default()).await
-    }
-
-    /// Loads it for a hub that may share its database. On a standby nothing is written.
-    ///
-    /// # Errors
-    ///
-    /// As [`AccessControl::load`].
-    pub(crate) async fn load_shared(
         settings: Arc<dyn SettingStore>,
         config: &Config,
         listening: SocketAddr,

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use hub::auth::{AccessControl, Credential, protect, set_password};
+use hub::lease::Lease;
 use hub::store::{Retention, Sqlite, Store};
 use hub::{Config, EventBus, server};
 
@@ -113,9 +114,16 @@ async fn no_secret_is_logged_or_kept() {
     let store: Arc<dyn Store> = Arc::new(opened.store);
     let listener = server::bind("127.75.6.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let auth = AccessControl::load(store.clone(), &config, address, Vec::new(), EventBus::new())
-        .await
-        .unwrap();
+    let auth = AccessControl::load(
+        store.clone(),
+        &config,
+        address,
+        Vec::new(),
+        EventBus::new(),
+        Lease::default(),
+    )
+    .await
+    .unwrap();
     let cancel = CancellationToken::new();
     let page = axum::routing::get(async || "a page");
     let router = protect(axum::Router::new().route("/", page), auth.clone());
@@ -177,6 +185,7 @@ async fn a_password_can_be_set_before_there_is_a_hub() {
             everywhere,
             Vec::new(),
             EventBus::new(),
+            Lease::default(),
         )
     };
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
 
-use crate::assemble::{assemble, routes, unreadable};
+use crate::assemble::{assemble, load_surroundings, routes, unreadable};
 use crate::auth::{self, AccessControl};
 use crate::automation;
 use crate::context::{HubReady, RunContext, TaskGroup};
@@ -18,7 +18,6 @@ use crate::event::EventBus;
 use crate::http::problem::Problem;
 use crate::hub::Hub;
 use crate::lease::{self, Lease, watch_as_active, watch_as_standby};
-use crate::log::EventLog;
 use crate::registry::Interfaces;
 use crate::standby::StandbyHub;
 use crate::store::Store;
@@ -91,18 +90,7 @@ impl Role {
 
     async fn act(context: &RunContext) -> Result<Self, RequestError> {
         let (store, lease) = (&context.store, &context.lease);
-        let log = EventLog::load(store.clone()).await;
-        let log = log.map_err(|error| unreadable(&error))?;
-        let bus = EventBus::with_log(log.clone());
-        let auth = AccessControl::load_shared(
-            store.clone(),
-            &context.config,
-            context.address,
-            context.guests.clone(),
-            bus.clone(),
-            lease.clone(),
-        )
-        .await?;
+        let (bus, log, auth) = load_surroundings(context, true).await?;
         let (work, logging) = (TaskGroup::new(), TaskGroup::new());
         logging
             .tracker

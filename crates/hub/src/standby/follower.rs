@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use api::RequestError;
 use axum::Router;
 
-use crate::assemble::{assemble, routes, unreadable};
+use crate::assemble::{assemble, load_surroundings, routes};
 use crate::auth::{self, AccessControl};
 use crate::context::{HubReady, RunContext, TaskGroup};
-use crate::event::EventBus;
-use crate::log::EventLog;
 
 /// Age at which it is read again, also without news of a change.
 const MAX_AGE: Duration = Duration::from_secs(5);
@@ -27,20 +25,7 @@ impl Follower {
     /// Reads the database.
     pub(super) async fn read(context: &RunContext) -> Result<Self, RequestError> {
         let read = Instant::now();
-        let store = &context.store;
-        let log = EventLog::load(store.clone()).await;
-        let log = log.map_err(|error| unreadable(&error))?;
-        // What it would log is for the active hub to log.
-        let bus = EventBus::new();
-        let auth = AccessControl::load_shared(
-            store.clone(),
-            &context.config,
-            context.address,
-            context.guests.clone(),
-            bus.clone(),
-            context.lease.clone(),
-        )
-        .await?;
+        let (bus, log, auth) = load_surroundings(context, false).await?;
         let work = TaskGroup::new();
         let hub = assemble(context, (bus, log), &work, false).await?;
         Ok(Self {

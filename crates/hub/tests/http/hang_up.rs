@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hub::auth::{AccessControl, protect};
+use hub::lease::Lease;
 use hub::store::{PlugStore as _, SettingStore};
 use hub::{EventBus, Hub, Repository};
 use serde_json::{Value, json};
@@ -33,7 +34,15 @@ async fn guarded(house: &House) -> Router {
     let settings = Arc::clone(&house.store) as Arc<dyn SettingStore>;
     let address = ([127, 0, 0, 1], 8480).into();
     let config = house.hub.config();
-    let auth = AccessControl::load(settings, config, address, Vec::new(), EventBus::new()).await;
+    let auth = AccessControl::load(
+        settings,
+        config,
+        address,
+        Vec::new(),
+        EventBus::new(),
+        Lease::default(),
+    )
+    .await;
     protect(hub::http::router(house.hub.clone()), auth.unwrap())
 }
 

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt;
 use hub::auth::{AccessControl, protect};
+use hub::lease::Lease;
 use hub::{Guest, Hub};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -62,7 +63,15 @@ impl Browser {
         let settings = Arc::clone(hub.store()) as _;
         let listen = "127.0.0.1:8480".parse().unwrap();
         let (bus, guests) = (hub.bus().clone(), vec![pages]);
-        let auth = AccessControl::load(settings, hub.config(), listen, guests, bus).await;
+        let auth = AccessControl::load(
+            settings,
+            hub.config(),
+            listen,
+            guests,
+            bus,
+            Lease::default(),
+        )
+        .await;
         let auth = auth.unwrap();
         let browser = Self {
             router: protect(router, auth.clone()),

@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use super::super::{AccessControl, protect};
 use crate::config::Config;
 use crate::event::EventBus;
+use crate::lease::Lease;
 use crate::server::PeerAddresses;
 use crate::store::{SettingStore, StoreError};
 
@@ -102,8 +103,15 @@ impl TestHub {
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
         let settings = Arc::clone(&memory) as Arc<dyn SettingStore>;
-        let auth =
-            AccessControl::load(settings, &config, listening, Vec::new(), EventBus::new()).await?;
+        let auth = AccessControl::load(
+            settings,
+            &config,
+            listening,
+            Vec::new(),
+            EventBus::new(),
+            Lease::default(),
+        )
+        .await?;
         let reached = Arc::default();
         Ok(Self {
             router: protect(rooms(Arc::clone(&reached)), auth.clone()),
