@@ -153,6 +153,15 @@ impl Registry {
         self.0.foreign().owner(plug).cloned()
     }
 
+    /// Shows stored readings of plugs that are not contacted.
+    pub(crate) fn recall(&self, readings: Vec<Reading>) {
+        for reading in readings {
+            if let Some(entry) = self.0.entry(reading.plug) {
+                entry.recall(reading);
+            }
+        }
+    }
+
     /// Returns all adopted plugs, by MAC.
     pub fn views(&self) -> Vec<Arc<PlugView>> {
         self.0.entries().iter().map(|entry| entry.view()).collect()

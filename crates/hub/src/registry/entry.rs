@@ -323,6 +323,13 @@ impl RegistryEntry {
         }
     }
 
+    /// Shows a stored reading while there is no contact to the plug.
+    pub(super) fn recall(&self, reading: Reading) {
+        let mut state = self.state();
+        state.record.seen = state.record.seen.max(reading.at);
+        state.reading = Some(reading);
+    }
+
     /// Advances the time. Returns the address to probe, if a probe is due.
     pub(super) fn pass(&self, now: Instant, timing: PresenceTiming) -> Option<Ipv4Addr> {
         let mut state = self.state();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use api::RequestError;
 use axum::Router;
 
-use crate::assemble::{assemble, load_surroundings, routes};
+use crate::assemble::{assemble, load_surroundings, routes, unreadable};
 use crate::auth::{self, AccessControl};
 use crate::context::{HubReady, RunContext, TaskGroup};
 
@@ -28,6 +28,9 @@ impl Follower {
         let (bus, log, auth) = load_surroundings(context, false).await?;
         let work = TaskGroup::new();
         let hub = assemble(context, (bus, log), &work, false).await?;
+        let readings = context.store.last_readings().await;
+        let readings = readings.map_err(|error| unreadable(&error))?;
+        hub.registry().recall(readings);
         Ok(Self {
             router: auth::protect(routes(&hub), auth.clone()),
             auth,
