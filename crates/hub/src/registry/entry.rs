@@ -95,7 +95,9 @@ pub(super) struct EntrySnapshot {
 
 impl RegistryEntry {
     pub(super) fn new(new: NewEntry, bus: EventBus, now: Instant) -> Self {
-        let record = new.record;
+        let mut record = new.record;
+        // The clock of another hub that wrote it can be ahead; a time to come would hold up a rule.
+        record.relay_since = record.relay_since.map(|since| since.min(plugs::now()));
         let [a, b, c, d, e, f] = record.mac.octets();
         let seed = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
         Self {
