@@ -33,7 +33,7 @@ const LEASE_DURATION: Duration = Duration::from_secs(10);
 /// Time for which the holder acts after the start of a renewal.
 const HOLD_DURATION: Duration = Duration::from_secs(8);
 /// A hub that was not seen for longer is not running, or cannot reach the database.
-const MAX_LAG: Duration = Duration::from_secs(5);
+pub(crate) const MAX_LAG: Duration = Duration::from_secs(5);
 /// Time for which a hub that could not begin to act leaves the lease to others.
 const RESIGNED_DURATION: Duration = Duration::from_secs(5);
 /// No time: a hub that needs no lease.
@@ -145,6 +145,13 @@ impl Lease {
             number: site.lease.number,
             until: site.lease.until,
         })
+    }
+
+    /// Returns the time for which an active hub may act without renewing; `None` on a standby, and without other hubs.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let until = self.0.until.load(Ordering::Acquire);
+        let is_limited = self.role() == HubRole::Active && until != FOR_EVER;
+        is_limited.then(|| Duration::from_millis(until.saturating_sub(steady_ms(Duration::ZERO))))
     }
 
     /// Returns the hubs for the API.

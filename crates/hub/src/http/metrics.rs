@@ -3,12 +3,14 @@
 //! Nothing is counted here: each scrape shows the current state. Unknown values, and values measured before a plug became
 //! unavailable, are omitted, so that no graph continues with an old value.
 
+mod hub;
+mod metric;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use api::{ErrorKind, Halted, LastRun, PlugView, RequestError, SiteName};
+use api::{ErrorKind, PlugView, RequestError, SiteName};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -23,23 +25,13 @@ use prometheus_client::registry::Registry;
 use super::Api;
 use super::problem::Problem;
 use crate::guest::GuestMetric;
-use crate::hub::Hub;
-use crate::recorder::RecorderStatus;
-use crate::registry::RegistryStats;
+use hub::{HUB_METRICS, HubFigures};
+use metric::{Metric, flag};
 
 /// Prometheus text format, which every scraper reads.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Joules per watt-hour.
 const JOULES: f64 = 3600.0;
-
-/// A metric of a plug or of the hub.
-struct Metric<T> {
-    name: &'static str,
-    help: &'static str,
-    kind: MetricType,
-    /// Returns the value, or `None` if it is unknown.
-    value: fn(&T) -> Option<f64>,
-}
 
 const PLUG_METRICS: [Metric<PlugView>; 8] = [
     Metric {
@@ -100,269 +92,6 @@ const PLUG_METRICS: [Metric<PlugView>; 8] = [
 
 fn live(view: &PlugView) -> Option<&Reading> {
     view.reading.as_ref().filter(|_| view.available)
-}
-
-fn flag(is_set: bool) -> f64 {
-    f64::from(u8::from(is_set))
-}
-
-/// The figures of the hub itself.
-#[derive(Debug)]
-struct HubFigures {
-    uptime: Duration,
-    stats: RegistryStats,
-    recorder: RecorderStatus,
-    listeners: u64,
-    failed_backups: u64,
-    unread_problems: u64,
-    database_bytes: Option<u64>,
-    damages: usize,
-    schedules: RunFigures,
-    rules: RunFigures,
-}
-
-/// Numbers of schedules or rules that do not do what they should.
-#[derive(Debug, Default)]
-struct RunFigures {
-    failing: u64,
-    halted: u64,
-    dangling: u64,
-}
-
-impl RunFigures {
-    fn count(&mut self, last: Option<&LastRun>, halted: Option<&Halted>, is_dangling: bool) {
-        self.failing += u64::from(last.is_some_and(|last| last.error.is_some()));
-        self.halted += u64::from(halted.is_some());
-        self.dangling += u64::from(is_dangling);
-    }
-
-    fn of(hub: &Hub) -> (Self, Self) {
-        let (mut schedules, mut rules) = (Self::default(), Self::default());
-        for stored in hub
-            .schedules()
-            .all()
-            .iter()
-            .filter(|stored| stored.body.enabled)
-        {
-            let status = hub.view(stored).status;
-            let is_dangling = !status.missing.is_empty();
-            schedules.count(status.last.as_ref(), status.halted.as_ref(), is_dangling);
-        }
-        for stored in hub
-            .rules()
-            .all()
-            .iter()
-            .filter(|stored| stored.body.enabled)
-        {
-            let status = hub.view(stored).status;
-            let is_dangling = !status.missing.is_empty();
-            rules.count(status.last.as_ref(), status.halted.as_ref(), is_dangling);
-        }
-        (schedules, rules)
-    }
-}
-
-const HUB_METRICS: [Metric<HubFigures>; 31] = [
-    hub_metric(
-        "mains_hub_uptime_seconds",
-        MetricType::Gauge,
-        "Time since the hub started.",
-        |hub| Some(hub.uptime.as_secs_f64().floor()),
-    ),
-    hub_metric(
-        "mains_hub_plugs",
-        MetricType::Gauge,
-        "Adopted plugs.",
-        |hub| Some(hub.stats.plugs as f64),
-    ),
-    hub_metric(
-        "mains_hub_plugs_available",
-        MetricType::Gauge,
-        "Adopted plugs that reply.",
-        |hub| Some(hub.stats.available as f64),
-    ),
-    hub_metric(
-        "mains_hub_plugs_unavailable",
-        MetricType::Gauge,
-        "Adopted plugs that do not reply.",
-        |hub| Some(hub.stats.plugs.saturating_sub(hub.stats.available) as f64),
-    ),
-    hub_metric(
-        "mains_hub_schedules_failing",
-        MetricType::Gauge,
-        "Enabled schedules whose last run failed.",
-        |hub| Some(hub.schedules.failing as f64),
-    ),
-    hub_metric(
-        "mains_hub_schedules_halted",
-        MetricType::Gauge,
-        "Enabled schedules that are stopped.",
-        |hub| Some(hub.schedules.halted as f64),
-    ),
-    hub_metric(
-        "mains_hub_schedules_dangling",
-        MetricType::Gauge,
-        "Enabled schedules that name removed plugs or groups.",
-        |hub| Some(hub.schedules.dangling as f64),
-    ),
-    hub_metric(
-        "mains_hub_rules_failing",
-        MetricType::Gauge,
-        "Enabled rules whose last run failed.",
-        |hub| Some(hub.rules.failing as f64),
-    ),
-    hub_metric(
-        "mains_hub_rules_halted",
-        MetricType::Gauge,
-        "Enabled rules that are stopped.",
-        |hub| Some(hub.rules.halted as f64),
-    ),
-    hub_metric(
-        "mains_hub_rules_dangling",
-        MetricType::Gauge,
-        "Enabled rules that name removed plugs or groups.",
-        |hub| Some(hub.rules.dangling as f64),
-    ),
-    hub_metric(
-        "mains_hub_plugs_offered",
-        MetricType::Gauge,
-        "Plugs that were found and are not adopted.",
-        |hub| Some(hub.stats.offered as f64),
-    ),
-    hub_metric(
-        "mains_hub_connections",
-        MetricType::Gauge,
-        "Open connections to plugs.",
-        |hub| Some(hub.stats.connections as f64),
-    ),
-    hub_metric(
-        "mains_hub_scans_total",
-        MetricType::Counter,
-        "Broadcasts that probed all plugs.",
-        |hub| Some(hub.stats.scans as f64),
-    ),
-    hub_metric(
-        "mains_hub_probes_total",
-        MetricType::Counter,
-        "Probes to single plugs.",
-        |hub| Some(hub.stats.probes as f64),
-    ),
-    hub_metric(
-        "mains_hub_sightings_total",
-        MetricType::Counter,
-        "Replies to broadcasts and probes.",
-        |hub| Some(hub.stats.sightings as f64),
-    ),
-    hub_metric(
-        "mains_hub_readings_total",
-        MetricType::Counter,
-        "Successful meter readings.",
-        |hub| Some(hub.stats.readings as f64),
-    ),
-    hub_metric(
-        "mains_hub_failed_readings_total",
-        MetricType::Counter,
-        "Failed meter readings.",
-        |hub| Some(hub.stats.failed_readings as f64),
-    ),
-    hub_metric(
-        "mains_hub_switches_total",
-        MetricType::Counter,
-        "Confirmed switches.",
-        |hub| Some(hub.stats.switches as f64),
-    ),
-    hub_metric(
-        "mains_hub_failed_switches_total",
-        MetricType::Counter,
-        "Switches that failed or were not confirmed.",
-        |hub| Some(hub.stats.failed_switches as f64),
-    ),
-    hub_metric(
-        "mains_hub_listeners",
-        MetricType::Gauge,
-        "Clients that receive events.",
-        |hub| Some(hub.listeners as f64),
-    ),
-    hub_metric(
-        "mains_hub_recorder_buffered",
-        MetricType::Gauge,
-        "Readings that wait to be written to the database.",
-        |hub| Some(hub.recorder.buffered as f64),
-    ),
-    hub_metric(
-        "mains_hub_recorder_written_total",
-        MetricType::Counter,
-        "Readings written to the history.",
-        |hub| Some(hub.recorder.written as f64),
-    ),
-    hub_metric(
-        "mains_hub_recorder_dropped_total",
-        MetricType::Counter,
-        "Readings missing from the history.",
-        |hub| Some((hub.recorder.dropped + hub.stats.lost_readings) as f64),
-    ),
-    hub_metric(
-        "mains_hub_recorder_up",
-        MetricType::Gauge,
-        "1 if the database accepts readings.",
-        |hub| Some(flag(hub.recorder.last_error.is_none())),
-    ),
-    hub_metric(
-        "mains_hub_spool_readings",
-        MetricType::Gauge,
-        "Readings that wait on the local disk for the database.",
-        |hub| Some(hub.recorder.spool.as_ref()?.readings as f64),
-    ),
-    hub_metric(
-        "mains_hub_spool_bytes",
-        MetricType::Gauge,
-        "Size of the readings that wait on the local disk.",
-        |hub| Some(hub.recorder.spool.as_ref()?.bytes as f64),
-    ),
-    hub_metric(
-        "mains_hub_spool_up",
-        MetricType::Gauge,
-        "1 if the spool on the local disk can be used.",
-        |hub| Some(flag(hub.recorder.spool.as_ref()?.error.is_none())),
-    ),
-    hub_metric(
-        "mains_hub_failed_backups_total",
-        MetricType::Counter,
-        "Scheduled backups that failed.",
-        |hub| Some(hub.failed_backups as f64),
-    ),
-    hub_metric(
-        "mains_hub_unread_problems",
-        MetricType::Gauge,
-        "Problems in the log that nobody has seen on the pages.",
-        |hub| Some(hub.unread_problems as f64),
-    ),
-    hub_metric(
-        "mains_hub_database_bytes",
-        MetricType::Gauge,
-        "Size of the database.",
-        |hub| hub.database_bytes.map(|bytes| bytes as f64),
-    ),
-    hub_metric(
-        "mains_hub_database_damages",
-        MetricType::Gauge,
-        "Damages of the database that are shown in the status of the hub.",
-        |hub| Some(hub.damages as f64),
-    ),
-];
-
-const fn hub_metric(
-    name: &'static str,
-    kind: MetricType,
-    help: &'static str,
-    value: fn(&HubFigures) -> Option<f64>,
-) -> Metric<HubFigures> {
-    Metric {
-        name,
-        help,
-        kind,
-        value,
-    }
 }
 
 /// All figures of a scrape.
@@ -430,22 +159,15 @@ fn text(snapshot: Snapshot, site: &SiteName) -> Result<String, RequestError> {
     responses((status = 200, description = "Metrics in the Prometheus text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let hub = &api.hub;
-    let (schedules, rules) = RunFigures::of(hub);
-    let figures = HubFigures {
-        schedules,
-        rules,
-        uptime: hub.started().elapsed(),
-        stats: hub.registry().stats(),
-        recorder: hub.recorder().status(),
-        listeners: api.listeners.count(),
-        failed_backups: hub.backups().status().failed,
-        unread_problems: hub.log().unread(),
-        database_bytes: hub.store().info().await.ok().map(|info| info.bytes),
-        damages: hub.store().damage().len(),
-    };
-    let guests = hub.guests().iter();
+    let figures = HubFigures::of(hub, api.listeners.count()).await;
+    // What a standby shows of plugs is stored, and its guests do not work: the active hub has their figures.
+    let acts = figures.acting.is_some();
+    let guests = hub.guests().iter().filter(|_| acts);
     let snapshot = Snapshot {
-        plugs: hub.registry().views(),
+        plugs: match acts {
+            true => hub.registry().views(),
+            false => Vec::new(),
+        },
         hub: figures,
         guests: guests.flat_map(|guest| guest.metrics()).collect(),
     };

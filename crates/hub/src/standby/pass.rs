@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::problem::away;
 use crate::auth::PassingGate;
-use crate::lease::Lease;
+use crate::lease::{Lease, MAX_LAG};
 use crate::pinned;
 use crate::store::HubRecord;
 
@@ -22,7 +22,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const DOUBTFUL_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for which a hub that has not replied is in doubt.
 const DOUBT_DURATION: Duration = Duration::from_secs(15);
-const MAX_LAG: Duration = Duration::from_secs(5);
 /// Bound on the head of a response to a change; a search takes a minute.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(90);
 

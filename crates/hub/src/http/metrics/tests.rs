@@ -1,10 +1,15 @@
 //! Metrics in the text format of Prometheus.
 
+use std::time::Duration;
+
 use hiflying::Mac;
 use plugs::{FamilyId, Plug};
 
+use super::hub::{ActingFigures, LeaseFigures, RunFigures};
 use super::*;
 use crate::guest::MetricKind;
+use crate::recorder::RecorderStatus;
+use crate::registry::RegistryStats;
 use api::{Metering, Period};
 
 fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
@@ -39,24 +44,24 @@ fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
 fn snapshot() -> Snapshot {
     let hub = HubFigures {
         uptime: Duration::from_millis(61_500),
-        stats: RegistryStats {
-            lost_readings: 2,
-            ..RegistryStats::default()
-        },
         recorder: RecorderStatus {
             dropped: 1,
             ..RecorderStatus::default()
         },
-        listeners: 0,
         failed_backups: 3,
-        unread_problems: 0,
-        database_bytes: None,
         damages: 1,
-        schedules: RunFigures::default(),
-        rules: RunFigures {
-            halted: 1,
-            ..RunFigures::default()
-        },
+        acting: Some(ActingFigures {
+            stats: RegistryStats {
+                lost_readings: 2,
+                ..RegistryStats::default()
+            },
+            rules: RunFigures {
+                halted: 1,
+                ..RunFigures::default()
+            },
+            ..ActingFigures::default()
+        }),
+        ..HubFigures::default()
     };
     let plugs = vec![
         view(1, Some("say \"hi\"\\\nK\u{fc}che"), true),
@@ -83,12 +88,49 @@ fn every_line_has_the_site_of_a_hub_that_has_one() {
 }
 
 #[test]
+fn a_standby_tells_of_itself_alone() {
+    let hub = HubFigures {
+        lease: Some(LeaseFigures {
+            number: 7,
+            left: None,
+            is_current: true,
+            others: 1,
+        }),
+        ..HubFigures::default()
+    };
+    let (plugs, guests) = (Vec::new(), Vec::new());
+    let snapshot = Snapshot { plugs, hub, guests };
+    let text = text(snapshot, &SiteName::default()).unwrap();
+    for expected in [
+        "active 0.0",
+        "lease_number 7.0",
+        "lease_up 1.0",
+        "other_hubs 1.0",
+    ] {
+        assert!(
+            text.contains(&format!("\nmains_hub_{expected}\n")),
+            "{text}"
+        );
+    }
+    for missing in [
+        "mains_plug_",
+        "mains_hub_plugs",
+        "mains_hub_rules",
+        "mains_hub_lease_seconds",
+    ] {
+        let is_there = text.lines().any(|line| line.starts_with(missing));
+        assert!(!is_there, "{missing}: {text}");
+    }
+}
+
+#[test]
 fn in_the_names_and_units_of_the_contract() {
     let text = text(snapshot(), &SiteName::default()).unwrap();
     let (of_plugs, of_hub) = text.split_once("# HELP mains_hub_uptime_seconds ").unwrap();
     for expected in [
         "Time since the hub started.\n# TYPE mains_hub_uptime_seconds gauge\nmains_hub_uptime_seconds 61.0\n",
         "# TYPE mains_hub_recorder_dropped_total counter\nmains_hub_recorder_dropped_total 3.0\n",
+        "mains_hub_active 1.0\n",
         "mains_hub_recorder_up 1.0\n",
         "mains_hub_rules_halted 1.0\n",
         "mains_hub_failed_backups_total 3.0\n",
