@@ -125,7 +125,7 @@ impl Site {
         let mut command = self.command("plugs", env!("CARGO_BIN_EXE_mains"));
         command
             .env("MAINS_STATE", self.folder.path().join("plugs"))
-            .args(["emulate", "plug", "--load", "60W", "--listen", &address])
+            .args(["emulate", "plug", "--load", "2000W", "--listen", &address])
             .arg("--record")
             .arg(self.record(plug))
             .stdout(Stdio::piped());
