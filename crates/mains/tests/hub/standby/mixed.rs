@@ -8,8 +8,9 @@ use super::model::Model;
 /// Seconds for which schedules are created at a time.
 const SCHEDULED_S: i64 = 36;
 
-/// Number of cuts between hub and plugs within a time. Each leaves a connection that the plug keeps so long, of five that it serves.
-const MAX_CUTS: usize = 4;
+/// Number of cuts between hub and plugs within a time. Each leaves a connection that the plug keeps so long; it serves five, and hubs
+/// have one each.
+const MAX_CUTS: usize = 3;
 const CUT_WINDOW: Duration = Duration::from_secs(320);
 
 /// A failure of the active hub, or of something around it.
