@@ -16,6 +16,6 @@ mod report;
 pub(crate) use costs::CostReport;
 pub use house::house_quarters;
 pub use household::household;
-pub(crate) use lifetime::can_use;
 pub use lifetime::{Lifetime, Note, Taken};
+pub(crate) use lifetime::{can_use, granted};
 pub use report::report;

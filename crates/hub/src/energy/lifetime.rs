@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
 
 use crate::store::{EnergyState, Used};
@@ -26,7 +26,8 @@ const MAX_POWER_W: f64 = 16.0 * 250.0;
 const STEP_WH: f64 = 1.0;
 /// Maximum first value of a counter, in watt-hours: more than a plug can have used in thirty years.
 const MAX_COUNTER_WH: u64 = 1_100_000_000;
-/// Seconds assumed between two readings when the clock was set back, because the elapsed time is unknown.
+/// Seconds assumed between two readings when the clock was set back, because the elapsed time is unknown; and at least, where
+/// another clock may have told the first of them.
 const GRANTED_S: f64 = 60.0;
 /// Seconds within which the total can return to the previous counter.
 const RETURN_S: f64 = 15.0 * 60.0;
@@ -41,6 +42,8 @@ pub struct Lifetime {
     suspect: Option<Mark>,
     /// Watt-hours that a slip added in excess; the next rises are set off against them, since the total cannot decrease.
     ahead_wh: u64,
+    /// `true` until the first counter after [`resume`](Self::resume).
+    is_resumed: bool,
 }
 
 /// The effect of one reading on the total.
@@ -139,6 +142,13 @@ impl Mark {
     }
 }
 
+/// Returns the time from which a plug can have used energy, where another clock may have told the first of two times: that of a hub
+/// before a takeover can be ahead by just the gap.
+pub(crate) fn granted(from: Timestamp, until: Timestamp) -> Timestamp {
+    let latest = until.saturating_sub(SignedDuration::from_secs_f64(GRANTED_S));
+    from.min(latest.unwrap_or(Timestamp::MIN))
+}
+
 /// Returns true if a plug can use so much energy between two readings.
 pub(crate) fn can_use(energy_wh: u64, from: Timestamp, until: Timestamp) -> bool {
     energy_wh as f64 <= MAX_POWER_W * seconds(from, until) / 3600.0 + STEP_WH
@@ -156,6 +166,7 @@ impl Lifetime {
     pub fn resume(state: EnergyState) -> Self {
         Self {
             state: Some(state),
+            is_resumed: true,
             ..Self::default()
         }
     }
@@ -215,7 +226,15 @@ impl Lifetime {
     }
 
     fn follow(&mut self, reference: Mark, total_wh: u64, now: Mark) -> Taken {
-        if let Some(rise) = reference.rise_to(now) {
+        let granted = match self.is_resumed {
+            true => granted(reference.at, now.at),
+            false => reference.at,
+        };
+        let bound = Mark {
+            at: granted,
+            ..reference
+        };
+        if let Some(rise) = bound.rise_to(now) {
             self.forget_left(now.at);
             return self.grow(reference.at, total_wh, rise, now, None);
         }
@@ -229,7 +248,7 @@ impl Lifetime {
             return self.grow(left.mark.at, total_wh, rise, now, Some(note));
         }
         let (from, to) = (reference.counter_wh, now.counter_wh);
-        if to < from && can_use(to, reference.at, now.at) {
+        if to < from && can_use(to, granted, now.at) {
             self.leave(reference, total_wh, now);
             return self.grow(
                 reference.at,
@@ -295,6 +314,7 @@ impl Lifetime {
 
     fn set(&mut self, now: Mark, total_wh: u64) {
         self.suspect = None;
+        self.is_resumed = false;
         self.state = Some(EnergyState {
             total_wh,
             counter_wh: Some(now.counter_wh),

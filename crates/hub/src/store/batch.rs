@@ -10,7 +10,7 @@ use super::scale::{self, hundredths, signed, thousandths};
 use super::spread::{EnergySpread, MINUTE, QUARTER, floor};
 use super::sum::SpanSum;
 use super::{EnergyState, HistoryRow, HistorySpan, Sample, Used};
-use crate::energy::can_use;
+use crate::energy::{can_use, granted};
 
 /// Bounds the memory of a batch after a long gap.
 const MAX_ROWS_PER_STATEMENT: usize = 20_000;
@@ -191,7 +191,7 @@ fn uncounted(sample: &Sample, known: Option<EnergyState>) -> Option<Used> {
 fn continues(known: Option<EnergyState>, next: EnergyState) -> bool {
     known.is_none_or(|known| {
         let rise = next.total_wh.checked_sub(known.total_wh);
-        rise.is_some_and(|rise| can_use(rise, known.at, next.at))
+        rise.is_some_and(|rise| can_use(rise, granted(known.at, next.at), next.at))
     })
 }
 

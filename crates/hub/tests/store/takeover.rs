@@ -94,7 +94,7 @@ async fn energy_counts_once_over_takeovers(place: StorePlace) {
         true => Arc::clone(&first),
         false => place.store().await,
     };
-    for (seed, ahead) in (0..24).zip([0, 120_000, -600_000].into_iter().cycle()) {
+    for (seed, ahead) in (0..24).zip([0, 120_000, -600_000, -10_000].into_iter().cycle()) {
         first.delete_plug(mac(1), true).await.unwrap();
         let mut hubs = [(&first, 0), (&second, ahead)]
             .map(|(store, ahead)| MeasuringHub::new(Arc::clone(store), ahead));

@@ -155,6 +155,26 @@ fn what_was_used_while_the_hub_was_down_counts() {
 }
 
 #[test]
+fn a_clock_that_is_behind_by_the_time_of_a_takeover_loses_nothing() {
+    let stored = EnergyState {
+        total_wh: 70_000,
+        counter_wh: Some(1_000),
+        at: at(0),
+    };
+    let mut lifetime = Lifetime::resume(stored);
+    // Twelve seconds later by a clock that is eleven seconds behind.
+    let taken = lifetime.take(&reading(1, Some(1_012)));
+    assert_eq!(taken.note, None);
+    assert_eq!(taken.state.unwrap().total_wh, 70_012);
+    // From then on by the same clock.
+    let taken = lifetime.take(&reading(2, Some(1_024)));
+    assert!(taken.note.is_some());
+    // More than a minute's worth is not believed either.
+    let taken = Lifetime::resume(stored).take(&reading(1, Some(1_069)));
+    assert!(taken.note.is_some());
+}
+
+#[test]
 fn a_clock_that_was_set_back_loses_nothing() {
     let mut lifetime = begun(3600, 100);
     let taken = lifetime.take(&reading(0, Some(105)));
