@@ -8,6 +8,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a tool for whoever measures, who sees what went wrong"
 )]
@@ -21,6 +22,8 @@ use hub::store::{
     Sample, Store as _, Used,
 };
 use jiff::Timestamp;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use plugs::Reading;
 
 const DAY: i64 = 24 * 3600;
@@ -37,29 +40,27 @@ async fn main() {
             .map_or(default, |text| text.parse().unwrap())
     };
     let (sites, plugs, seconds) = (number(20), number(250), number(30));
-    let mut steps = vec![1];
-    steps.extend((sites > 1).then_some(sites));
-    for count in steps {
-        let mut stores = Vec::new();
-        for site in 0..count {
-            stores.push(open(&url, &format!("figures-{count}-{site}")).await);
-        }
-        let written = write(&stores, plugs, Duration::from_secs(seconds.into())).await;
-        let rate = written as f64 / f64::from(seconds);
-        println!("{count} sites of {plugs} plugs: {rate:.0} readings a second");
-        let mut bytes = 0;
-        for store in &stores {
-            bytes += store.info().await.unwrap().bytes;
-        }
-        let each = bytes as f64 / written as f64;
-        println!(
-            "{count} sites: {each:.0} bytes a reading, with its minutes and quarters of an hour"
-        );
-        for store in stores {
-            store.close().await;
-        }
+    let mut stores = Vec::new();
+    for site in 0..sites {
+        stores.push(open(&url, &format!("figures-{sites}-{site}")).await);
     }
-    year(open(&url, "figures-year").await).await;
+    // The size is that of the whole database.
+    let empty = stores[0].info().await.unwrap().bytes;
+    let written = write(&stores, plugs, Duration::from_secs(seconds.into())).await;
+    let rate = written as f64 / f64::from(seconds);
+    println!("{sites} sites of {plugs} plugs: {rate:.0} readings a second");
+    let each = (stores[0].info().await.unwrap().bytes - empty) as f64 / written as f64;
+    println!("{sites} sites: {each:.0} bytes a reading, with its minutes and quarters of an hour");
+    let used = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let used = used.user_time() + used.system_time();
+    let each = used.num_microseconds() as f64 / written as f64;
+    println!("{sites} sites: {each:.1} µs of a processor for each reading in this program");
+    for store in stores {
+        store.close().await;
+    }
+    if sites > 1 {
+        year(open(&url, "figures-year").await).await;
+    }
 }
 
 async fn open(url: &str, site: &str) -> Arc<Postgres> {

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 pub use other::{OtherSite, title};
 pub use selection::SiteSelection;
 pub(crate) use selection::forbidden;
@@ -114,7 +114,7 @@ impl Sites {
             others.push(Arc::new(OtherSite::new(record, store, hub)));
         }
         others.sort_by(|a, b| a.name().cmp(b.name()));
-        self.find_foreign(hub, &others).await?;
+        self.find_foreign(hub).await.map_err(unavailable)?;
         let mut present = self
             .0
             .others
@@ -125,18 +125,13 @@ impl Sites {
     }
 
     /// Tells the registry which plugs belong to other sites.
-    async fn find_foreign(&self, hub: &Hub, others: &[Arc<OtherSite>]) -> Result<(), RequestError> {
+    async fn find_foreign(&self, hub: &Hub) -> Result<(), StoreError> {
         let mut found = self.0.foreign.lock().await;
         if found.is_some_and(|found| found.elapsed() < FOREIGN_INTERVAL) {
             return Ok(());
         }
-        let mut owners = HashMap::new();
-        for other in others {
-            for plug in other.adopted().await? {
-                owners.insert(plug, other.name().clone());
-            }
-        }
-        hub.registry().set_foreign(owners);
+        let owners = hub.store().plugs_of_other_sites().await?;
+        hub.registry().set_foreign(HashMap::from_iter(owners));
         *found = Some(Instant::now());
         Ok(())
     }

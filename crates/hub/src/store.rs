@@ -477,6 +477,11 @@ pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogSt
         Ok(Vec::new())
     }
 
+    /// Returns the plugs of the other sites in the database.
+    async fn plugs_of_other_sites(&self) -> Result<Vec<(Mac, SiteName)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Returns a store that reads another site in the database and cannot write it. Nothing is read yet.
     fn site_reader(&self, _: &SiteName) -> Result<Arc<dyn Store>, StoreError> {
         Err(StoreError::Unsupported("this database holds one site"))

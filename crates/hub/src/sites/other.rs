@@ -217,7 +217,7 @@ impl OtherSite {
     /// # Errors
     ///
     /// As [`OtherSite::plugs`].
-    pub async fn adopted(&self) -> Result<HashSet<Mac>, RequestError> {
+    async fn adopted(&self) -> Result<HashSet<Mac>, RequestError> {
         let records = self.records().await?;
         Ok(records.iter().map(|record| record.mac).collect())
     }

@@ -154,6 +154,10 @@ impl Store for Postgres {
         self.read_other_sites().await
     }
 
+    async fn plugs_of_other_sites(&self) -> Result<Vec<(Mac, SiteName)>, StoreError> {
+        self.read_plugs_of_other_sites().await
+    }
+
     fn site_reader(&self, site: &SiteName) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(self.reader(site)?))
     }

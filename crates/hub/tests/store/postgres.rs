@@ -344,6 +344,22 @@ async fn sites_in_one_database_do_not_see_each_other() {
     };
     assert_eq!(others(&alone).await, ["berlin", "berlin-2"]);
     assert_eq!(others(&berlin).await, ["", "berlin-2"]);
+    // It takes no connection for each of them.
+    let connections = || {
+        server.execute(
+            &name,
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()",
+        )
+    };
+    let before = connections();
+    let mut plugs = alone.plugs_of_other_sites().await.unwrap();
+    plugs.sort();
+    let of = |number, site: &str| (mac(number), site.parse().unwrap());
+    assert_eq!(plugs, [of(2, "berlin"), of(3, "berlin-2")]);
+    let mut plugs = berlin.plugs_of_other_sites().await.unwrap();
+    plugs.sort();
+    assert_eq!(plugs, [of(1, ""), of(3, "berlin-2")]);
+    assert_eq!(connections(), before);
     let reader = alone.site_reader(&"berlin-2".parse().unwrap()).unwrap();
     assert_eq!(reader.plugs().await.unwrap(), [record(3)]);
     let error = reader.save_setting("whose", None).await.unwrap_err();
@@ -382,6 +398,7 @@ async fn a_user_may_be_limited_to_one_site() {
     let store = open(&as_berlin("berlin")).await.unwrap();
     store.save_plug(&record(1)).await.unwrap();
     assert_eq!(store.other_sites().await.unwrap(), []);
+    assert_eq!(store.plugs_of_other_sites().await.unwrap(), []);
     let error = open(&as_berlin("munich")).await.unwrap_err();
     let error = api::ErrorChain(&error).to_string();
     assert!(error.contains("permission denied"), "{error}");

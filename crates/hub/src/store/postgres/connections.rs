@@ -13,8 +13,8 @@ use super::PostgresConfig;
 use crate::store::StoreError;
 use crate::store::query_error::{OPENED, QueryError};
 
-/// Time after which unused connections that read another site are closed: there can be many sites.
-const READER_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time after which unused connections that read another site are closed: there can be many sites, and many hubs that read them.
+const READER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bound on the time that a call waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bound on the time that a call takes; longer than the server's own bound on a statement, which leaves the connection intact.

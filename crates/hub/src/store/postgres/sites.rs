@@ -47,14 +47,13 @@ impl Postgres {
     /// Returns the other sites in the database that this user may read.
     pub(super) async fn read_other_sites(&self) -> Result<Vec<SiteRecord>, StoreError> {
         self.read(|pool| async move {
-            let schemas: Vec<(String, bool)> = sqlx::query_as(SCHEMAS).fetch_all(&pool).await?;
             let mut sites = Vec::new();
-            for (schema, has_hubs) in schemas {
-                let site = match schema.as_str() {
-                    UNNAMED => Some(SiteName::default()),
-                    other => site_of(other),
-                };
-                let Some(site) = site else { continue };
+            for OtherSchema {
+                schema,
+                site,
+                has_hubs,
+            } in other_schemas(&pool).await?
+            {
                 let hub = match has_hubs {
                     true => hub(&pool, &schema).await?,
                     false => None,
@@ -78,6 +77,33 @@ impl Postgres {
         .await
     }
 
+    /// Returns the plugs of the other sites in the database, over the hub's own connections: one for each of many sites, which all
+    /// hubs want every few seconds, would soon be more than a server has.
+    pub(super) async fn read_plugs_of_other_sites(
+        &self,
+    ) -> Result<Vec<(Mac, SiteName)>, StoreError> {
+        self.read(|pool| async move {
+            let schemas = other_schemas(&pool).await?;
+            let of_each: Vec<String> = schemas
+                .iter()
+                .enumerate()
+                // The name of a schema of ours has letters, digits and underscores alone.
+                .map(|(place, other)| format!("SELECT {place}, mac FROM {}.plugs", other.schema))
+                .collect();
+            if of_each.is_empty() {
+                return Ok(Vec::new());
+            }
+            let sql = AssertSqlSafe(of_each.join(" UNION ALL "));
+            let rows: Vec<(i32, String)> = sqlx::query_as(sql).fetch_all(&pool).await?;
+            let plug = |(place, mac): (i32, String)| {
+                let other = schemas.get(usize::try_from(place).ok()?)?;
+                Some((mac.parse().ok()?, other.site.clone()))
+            };
+            Ok(rows.into_iter().filter_map(plug).collect())
+        })
+        .await
+    }
+
     /// Returns a store that reads another site and writes nothing.
     pub(super) fn reader(&self, site: &SiteName) -> Result<Self, StoreError> {
         let mut config = self.config.clone();
@@ -95,6 +121,31 @@ impl Postgres {
         })
         .await
     }
+}
+
+/// The schema of another site.
+struct OtherSchema {
+    schema: String,
+    site: SiteName,
+    /// `true` if it has the table of hubs.
+    has_hubs: bool,
+}
+
+/// Returns the schemas of the other sites.
+async fn other_schemas(pool: &PgPool) -> Result<Vec<OtherSchema>, sqlx::Error> {
+    let rows: Vec<(String, bool)> = sqlx::query_as(SCHEMAS).fetch_all(pool).await?;
+    let other = |(schema, has_hubs): (String, bool)| {
+        let site = match schema.as_str() {
+            UNNAMED => Some(SiteName::default()),
+            other => site_of(other),
+        };
+        site.map(|site| OtherSchema {
+            schema,
+            site,
+            has_hubs,
+        })
+    };
+    Ok(rows.into_iter().filter_map(other).collect())
 }
 
 /// Returns the row of the hub of a site that is active, else of the one that reported last.
