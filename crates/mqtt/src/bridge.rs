@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::SwitchTarget;
 use api::running::RunningHub;
 use async_trait::async_trait;
+use futures_util::future::Either;
 use hub::guest::GuestMetric;
 use hub::{Guest, Hub};
 use serde_json::Value;
@@ -79,7 +80,7 @@ impl Guest for MqttBridge {
 
     async fn run(self: Arc<Self>, hub: Hub, cancel: CancellationToken) {
         let broker = self.config.url.to_string();
-        let ledger = match Ledger::load(&self.config.state, &broker) {
+        let mut ledger = match Ledger::load(&self.config.state, &broker) {
             Ok(ledger) => ledger,
             Err(error) => {
                 let error = format!("the state of MQTT cannot be kept on the disk: {error}");
@@ -91,6 +92,11 @@ impl Guest for MqttBridge {
                 return;
             }
         };
+        let sharing = match hub.store().shared() {
+            Some(_) => Either::Left(ledger.share(Arc::clone(hub.store())).await),
+            None => Either::Right(std::future::ready(())),
+        };
+        let sharing = cancel.run_until_cancelled(sharing);
         let (commands, incoming) = mpsc::channel(executor::MAX_COMMANDS);
         let (failed, corrections) = mpsc::channel(MAX_FAILED);
         let executing = executor::run(&hub, incoming, failed, &self.counters, &cancel);
@@ -106,14 +112,15 @@ impl Guest for MqttBridge {
             outage: OutageLog::default(),
         };
         let reading = cancel.run_until_cancelled(self.firmware.run(&hub));
-        tokio::join!(executing, reading, keeping.run(&cancel));
+        tokio::join!(executing, reading, sharing, keeping.run(&cancel));
         self.status
             .edit(|status| status.state = ConnectionPhase::Ended);
     }
 }
 
-/// Returns a client id that stays the same: of the base topic and the id of the state directory. At most 23 letters and digits,
-/// which every broker accepts.
+/// Returns a client id that stays the same: of the base topic and the id of the ledger. At most 23 letters and digits, which every
+/// broker accepts. Hubs that share a database have the same one, so that the broker closes the connection of a hub that was paused
+/// or cut off when another one takes over.
 pub(crate) fn client_id(config: &MqttConfig, id: &str) -> String {
     let base = config.topics.base().as_str();
     let readable: String = base

@@ -94,6 +94,11 @@ impl<'a> Connection<'a> {
                 keeps_retain: true,
             })
             .into();
+        // Without the flag: what an earlier run left is replaced in any case.
+        filters.push(Filter {
+            topics: config.topics.bridge_state(),
+            keeps_retain: false,
+        });
         if config.discovery.form != DiscoveryForm::Off {
             // Without the flag: a retained birth message is only old news.
             filters.push(Filter {
@@ -283,6 +288,13 @@ impl<'a> Connection<'a> {
         if message.topic == config.discovery.birth_topic() {
             if !message.is_retained && message.payload.as_ref() == ONLINE.as_bytes() {
                 self.introduce();
+            }
+            return Ok(());
+        }
+        if message.topic == config.topics.bridge_state() {
+            // The will or the goodbye of a hub that was the active one before.
+            if !message.is_retained && message.payload.as_ref() == OFFLINE.as_bytes() {
+                self.outbox.repeat(&message.topic);
             }
             return Ok(());
         }

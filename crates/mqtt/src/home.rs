@@ -23,8 +23,8 @@ pub struct Home {
 /// The hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeHub {
-    /// The name of its site, so that two hubs of one site announce the same entities; without one the id of its state directory,
-    /// 12 lower-case hex digits. It stays when the address or the base topic changes.
+    /// The name of its site; without one an id of 12 lower-case hex digits, which hubs that share a database have in common, so that
+    /// they announce the same entities. It stays when the address or the base topic changes.
     pub id: String,
     /// The site.
     pub site: SiteName,

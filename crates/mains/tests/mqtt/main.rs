@@ -32,6 +32,18 @@ mod house;
 #[path = "../cli/needs.rs"]
 mod needs;
 mod proxy;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../../../hub/tests/store/server.rs"]
+mod server;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../hub/site.rs"]
+mod site;
 
 mod access;
 mod bad_brokers;
@@ -40,3 +52,4 @@ mod commands;
 mod discovery;
 mod outages;
 mod states;
+mod takeover;

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::broker::{
     Broker, Listener, PLAIN, configure, connected, home_with_plugs, ids, mosquitto, publish,
-    publish_with, retained, status, switches,
+    publish_with, retained, running, status, switches,
 };
 use crate::home::Home;
 use crate::house::{Hub, eventually};
@@ -121,6 +121,24 @@ fn a_plug_that_is_deleted_while_the_broker_is_away_leaves_nothing() {
     let _hub = Hub::start(&home, &[]);
     eventually("it is gone", || of(&ids[0]) == 0);
     assert!(of(&ids[1]) > 10);
+}
+
+#[test]
+fn a_will_of_an_earlier_hub_is_put_right() {
+    let Some((_home, _broker, listener, _hub, _ids)) = running() else {
+        return;
+    };
+    let state = "mains/bridge/state";
+    listener.sees(state, "online");
+    let before = listener.count(state);
+    // The broker publishes it when it finds that a hub that was active before is cut off, after the next one has begun.
+    let will = publish_with(state, &["-r", "-m", "offline"]);
+    assert!(will.status.success(), "{will:?}");
+    eventually("the will and the present state", || {
+        listener.count(state) >= before + 2
+    });
+    listener.sees(state, "online");
+    assert_eq!(retained()[state], "online");
 }
 
 #[test]
