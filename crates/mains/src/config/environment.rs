@@ -93,13 +93,21 @@ pub(super) fn read(variable: impl Fn(&str) -> Option<OsString>) -> (Layer, Vec<C
 
 fn understand(text: &OsString, key: &str, form: VariableForm) -> Result<Layer, String> {
     let text = text.to_str().ok_or("it is not valid UTF-8")?;
-    let problem = |what: &dyn std::fmt::Display| format!("it has the value `{text}`: {what}");
+    let problem = |what: &dyn std::fmt::Display| match may_hold_secret(text) {
+        true => what.to_string(),
+        false => format!("it has the value `{text}`: {what}"),
+    };
     let value = form.value(text).map_err(|what| problem(&what))?;
     let document = match key.split_once('.') {
         Some((section, key)) => json!({section: {key: value}}),
         None => json!({key: value}),
     };
     Layer::deserialize(document).map_err(|error| problem(&error))
+}
+
+/// Returns true for an address with a user, or with something that is called a password: such a value is not shown.
+fn may_hold_secret(text: &str) -> bool {
+    text.contains("://") && (text.contains('@') || text.contains("password"))
 }
 
 impl VariableForm {
@@ -182,6 +190,25 @@ mod tests {
             assert_eq!(problems, [], "{name}");
             assert_ne!(layer, Layer::default(), "{name}");
             assert_eq!(only(name, ""), (Layer::default(), Vec::new()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_problem_shows_no_password() {
+        for (name, text) in [
+            ("MAINS_HUB", "http://me:secret@nas:8480"),
+            ("MAINS_HUB_DATABASE", "postgres://me:secret@nas/mains"),
+            ("MAINS_HUB_DATABASE", "postgres://nas/mains?password=secret"),
+            ("MAINS_MQTT_URL", "mqtt://me:secret@nas"),
+            ("MAINS_MQTT_URL", "mqtt://me:secret@nas:x"),
+        ] {
+            let (_, problems) = only(name, text);
+            let [problem] = problems.as_slice() else {
+                panic!("{name}: {problems:?}");
+            };
+            let problem = problem.to_string();
+            assert!(problem.contains(name), "{problem}");
+            assert!(!problem.contains("secret"), "{problem}");
         }
     }
 
