@@ -215,11 +215,15 @@ impl LogEntry {
 impl LastRun {
     /// Returns the entry of the log about the run of a schedule or rule.
     pub fn log_entry(&self, kind: LogKind, name: &str) -> LogEntry {
-        let (action, why) = (&self.action, &self.why);
+        let (action, why) = (&*self.action, &self.why);
+        let (turned, turn) = match action {
+            "toggle" => ("toggled".to_owned(), action.to_owned()),
+            _ => (format!("turned {action}"), format!("turn {action}")),
+        };
         let text = match &self.error {
-            None => format!("the {kind} \u{2018}{name}\u{2019} turned {action}: {why}"),
+            None => format!("the {kind} \u{2018}{name}\u{2019} {turned}: {why}"),
             Some(error) => {
-                format!("the {kind} \u{2018}{name}\u{2019} failed to turn {action}: {error}")
+                format!("the {kind} \u{2018}{name}\u{2019} failed to {turn}: {error}")
             }
         };
         LogEntry::new(self.at, kind, text).as_problem(self.error.is_some())
@@ -257,6 +261,29 @@ mod tests {
                 .unwrap_err()
                 .contains("switch, ")
         );
+    }
+
+    #[test]
+    fn runs_as_text() {
+        let text = |action: &str, error: Option<&str>| {
+            let run = LastRun {
+                at: Timestamp::UNIX_EPOCH,
+                action: action.to_owned(),
+                why: "it was due".to_owned(),
+                confirmed: error.is_none(),
+                error: error.map(str::to_owned),
+            };
+            run.log_entry(LogKind::Schedule, "x").text
+        };
+        for (action, error, expected) in [
+            ("on", None, "turned on: it was due"),
+            ("toggle", None, "toggled: it was due"),
+            ("off", Some("no reply"), "failed to turn off: no reply"),
+            ("toggle", Some("no reply"), "failed to toggle: no reply"),
+        ] {
+            let expected = format!("the schedule \u{2018}x\u{2019} {expected}");
+            assert_eq!(text(action, error), expected);
+        }
     }
 
     #[test]
