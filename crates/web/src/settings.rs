@@ -45,6 +45,8 @@ struct SettingsPage {
     sun: Option<String>,
     mqtt: Option<MqttRow>,
     storage: Option<StorageSize>,
+    /// Address of a database on a server, which its own tools back up.
+    server: Option<String>,
     backup: Option<BackupSchedule>,
     keep_readings: String,
     keep_minutes: String,
@@ -150,6 +152,10 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
         storage: storage.map(|info| StorageSize {
             megabytes: format::number(info.bytes as f64 / 1e6, 1),
         }),
+        server: config
+            .postgres
+            .as_ref()
+            .map(|server| server.url.to_string()),
         backup: config
             .backup
             .as_ref()

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use api::{Period, Scope};
 use axum::http::Method;
 use hub::config::BackupConfig;
+use hub::store::PostgresConfig;
 
 use crate::browser::Browser;
 use crate::twins::in_network;
@@ -167,6 +168,30 @@ fn a_backup_is_made_and_listed() {
         let failed = browser.post("/settings/backup", &[]).await;
         failed.shows(503, "The backup failed");
         browser.get("/settings").await.shows(200, "copies/mains-");
+        house.close().await;
+    });
+}
+
+#[test]
+fn a_database_on_a_server_is_backed_up_by_its_own_tools() {
+    in_network(async {
+        let house = House::open_with(|config| {
+            config.postgres = Some(PostgresConfig {
+                url: "postgres://hub@db.example/mains".parse().unwrap(),
+                password: None,
+                ca_file: None,
+                site: config.site.clone(),
+            });
+        })
+        .await;
+        let browser = Browser::of(&house.hub).await;
+        let settings = browser.get("/settings").await;
+        settings.shows(200, "<dd>postgres://hub@db.example/mains</dd>");
+        settings.shows(200, "pg_dump");
+        // These are for the file, and refused here.
+        for refused in ["/api/v1/hub/backup", "backup = ", "mains hub restore"] {
+            assert!(!settings.html.contains(refused), "{refused}");
+        }
         house.close().await;
     });
 }
