@@ -192,7 +192,7 @@ impl Hub {
         SiteReport {
             plugs: views.len() as u64,
             unavailable: missing().count() as u64,
-            power_w: (!is_unknown).then(|| powers.iter().sum()),
+            power_w: (!is_unknown).then(|| sum(powers)),
             timezone: self.clock().timezone.iana_name().map(str::to_owned),
             missing: missing()
                 .map(|view| view.plug.mac)
@@ -223,5 +223,22 @@ impl Hub {
 
 /// Returns the energy of all tariffs.
 fn energy(costs: &[TariffCost]) -> f64 {
-    costs.iter().map(|cost| cost.energy_wh).sum()
+    sum(costs.iter().map(|cost| cost.energy_wh))
+}
+
+/// Returns the sum of numbers; that of none is 0, where the iterator's own is -0.
+fn sum(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    numbers.into_iter().fold(0.0, |sum, more| sum + more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_not_less_than_nothing() {
+        for none in [energy(&[]), sum([])] {
+            assert!(none == 0.0 && none.is_sign_positive(), "{none:?}");
+        }
+    }
 }

@@ -138,7 +138,8 @@ fn table(history: &History, timezone: &TimeZone) -> String {
 }
 
 fn sum(history: &History) -> String {
-    let used: f64 = history.points.iter().map(|point| point.energy_wh).sum();
+    let points = history.points.iter().map(|point| point.energy_wh);
+    let used = points.fold(0.0, |sum, more| sum + more);
     match history.points.len() {
         1 => format!("{} in 1 step", energy(used)),
         count => format!("{} in {count} steps", energy(used)),
