@@ -153,10 +153,13 @@ async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
+/// Path of the check that the hub serves.
+pub(crate) const HEALTH_PATH: &str = "/healthz";
+
 /// Returns 200 while the hub is serving. Requires no authentication.
 #[utoipa::path(get, path = "/healthz", tag = "hub", operation_id = "health", security(()),
     responses((status = 200, description = "The hub serves", body = String, content_type = "text/plain")))]
-async fn health() -> &'static str {
+pub(crate) async fn health() -> &'static str {
     "ok\n"
 }
 

@@ -9,6 +9,7 @@ mod problem;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use api::RequestError;
 use axum::Router;
@@ -24,13 +25,17 @@ use tower::ServiceExt;
 use crate::auth::{PassedOn, PassingGate, StandbyNote};
 use crate::context::{HubReady, RunContext};
 use crate::guest::PathAccess;
+use crate::http;
 use crate::http::problem::Problem;
 use follower::Follower;
+pub(crate) use pass::NOT_ACTIVE;
 use pass::{PassError, Passer};
 use problem::away;
 
 /// Paths that a standby answers for itself.
-const OWN_PATHS: [&str; 3] = ["/api/v1/hub", "/healthz", "/metrics"];
+const OWN_PATHS: [&str; 2] = ["/api/v1/hub", "/metrics"];
+/// Delay before the database is read again after it could not be.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// A hub on standby. Clones share it.
 #[derive(Debug, Clone)]
@@ -40,9 +45,17 @@ pub(crate) struct StandbyHub(Arc<StandbyShared>);
 struct StandbyShared {
     context: RunContext,
     passer: Passer,
-    follower: Mutex<Option<Follower>>,
+    content: Mutex<Content>,
     /// True after a change in the database.
     is_stale: AtomicBool,
+}
+
+/// The content of the database when it was last read.
+#[derive(Debug, Default)]
+struct Content {
+    follower: Option<Follower>,
+    /// Time at which it could not be read, unless it has been since.
+    failed: Option<Instant>,
 }
 
 impl StandbyHub {
@@ -56,7 +69,7 @@ impl StandbyHub {
         Ok(Self(Arc::new(StandbyShared {
             passer: Passer::new(context.lease.clone(), gate),
             context,
-            follower: Mutex::default(),
+            content: Mutex::default(),
             is_stale: AtomicBool::new(false),
         })))
     }
@@ -74,7 +87,7 @@ impl StandbyHub {
     pub(crate) async fn ready(&self) -> Result<HubReady, RequestError> {
         let follower = Follower::read(&self.0.context).await?;
         let ready = follower.ready().await?;
-        *self.0.follower.lock().await = Some(follower);
+        self.0.content.lock().await.follower = Some(follower);
         Ok(ready)
     }
 
@@ -98,6 +111,10 @@ impl StandbyHub {
             return pass::not_active();
         }
         let unwrapped = passer.gate.unwrapped(parts.clone());
+        if unwrapped.uri().path() == http::HEALTH_PATH {
+            // Without the database, which may not reply.
+            return http::health().await.into_response();
+        }
         if self.is_own(unwrapped.uri().path()) {
             return self.answer_itself(Request::from_parts(parts, body)).await;
         }
@@ -149,21 +166,33 @@ impl StandbyHub {
 
     /// Returns what is served from the database, as new as a change that was heard of, or a few seconds old.
     async fn follower(&self) -> Result<Router, RequestError> {
-        let mut place = self.0.follower.lock().await;
+        let mut content = self.0.content.lock().await;
         let is_stale = self.0.is_stale.swap(false, Ordering::Relaxed);
-        let is_good = place.as_ref().is_some_and(|it| !is_stale && it.is_fresh());
-        if !is_good {
+        let known = content.follower.as_ref();
+        let is_good = known.is_some_and(|it| !is_stale && it.is_fresh());
+        // One that hangs costs each request its time limit, one request after the other.
+        let has_failed = content.failed.is_some_and(|at| at.elapsed() < RETRY_DELAY);
+        if !is_good && !has_failed {
             match Follower::read(&self.0.context).await {
-                Ok(follower) => *place = Some(follower),
-                Err(error) if place.is_none() => return Err(error),
+                Ok(follower) => {
+                    *content = Content {
+                        follower: Some(follower),
+                        failed: None,
+                    }
+                }
                 Err(error) => {
-                    self.changed();
+                    content.failed = Some(Instant::now());
                     tracing::debug!(error = error.message(), "what was read before is shown");
                 }
             }
         }
-        let follower = place.as_ref().expect("it was there or has been read");
-        Ok(follower.router())
+        if content.failed.is_some() {
+            self.changed();
+        }
+        let follower = content.follower.as_ref().ok_or_else(|| {
+            RequestError::unavailable("the database could not be read a few seconds ago")
+        });
+        Ok(follower?.router())
     }
 }
 

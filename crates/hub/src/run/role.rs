@@ -15,11 +15,12 @@ use crate::auth::{self, AccessControl};
 use crate::automation;
 use crate::context::{HubReady, RunContext, TaskGroup};
 use crate::event::EventBus;
+use crate::http;
 use crate::http::problem::Problem;
 use crate::hub::Hub;
 use crate::lease::{self, Lease, watch_as_active, watch_as_standby};
 use crate::registry::Interfaces;
-use crate::standby::StandbyHub;
+use crate::standby::{NOT_ACTIVE, StandbyHub};
 use crate::store::Store;
 
 /// Time limit for stopping the tasks that serve requests and contact plugs; with [`WRITE_TIMEOUT`] less than the five seconds that
@@ -52,9 +53,14 @@ impl RoleRouter {
 
 async fn serve(router: Option<Router>, request: Request) -> Response {
     let Some(router) = router else {
+        if request.uri().path() == http::HEALTH_PATH {
+            return http::health().await.into_response();
+        }
         let error =
             RequestError::unavailable("this hub changes its role").hint("try again in a second");
-        let problem = Problem::from(error).header(header::RETRY_AFTER, HeaderValue::from(1));
+        let problem = Problem::from(error)
+            .header(header::RETRY_AFTER, HeaderValue::from(1))
+            .header(NOT_ACTIVE, HeaderValue::from_static("1"));
         return problem.into_response();
     };
     router.oneshot(request).await.into_response()

@@ -26,7 +26,7 @@ const DOUBT_DURATION: Duration = Duration::from_secs(15);
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Header of the response of a hub that is not the active one.
-const NOT_ACTIVE: HeaderName = HeaderName::from_static("x-mains-not-active");
+pub(crate) const NOT_ACTIVE: HeaderName = HeaderName::from_static("x-mains-not-active");
 
 /// Headers that belong to one connection.
 const OF_CONNECTION: [HeaderName; 9] = [

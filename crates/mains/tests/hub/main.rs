@@ -45,6 +45,7 @@ mod disk;
 mod following;
 mod hardening;
 mod hostile;
+mod hung;
 mod listening;
 mod owner;
 mod packaging;
