@@ -14,9 +14,15 @@ pub(super) fn read_or_make(state: &Path) -> String {
     let id = text
         .as_deref()
         .and_then(|text| std::str::from_utf8(text).ok());
-    if let Some(id) = id.map(str::trim).filter(|id| is_id(id)) {
-        return id.to_owned();
+    match id.map(str::trim).filter(|id| is_id(id)) {
+        Some(id) => id.to_owned(),
+        None => make(state),
     }
+}
+
+/// Gives the hub with this state directory a new id.
+pub(super) fn make(state: &Path) -> String {
+    let file = StateFile::new(state.join(FILE), MAX_FILE_BYTES);
     let id = format!("h{:016x}", fastrand::u64(..));
     if let Err(error) = file.write(format!("{id}\n").as_bytes()) {
         tracing::warn!(path = %file.path().display(), %error, "the id of this hub cannot be kept");

@@ -18,6 +18,8 @@ use crate::store::{Heartbeat, SharedStore, SiteState, Store, StoreError};
 /// Interval of renewals, and of looking at the lease on a standby.
 const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Time in which a hub that runs sends a heartbeat.
+const COPY_DELAY: Duration = Duration::from_secs(3);
 /// Bound on asking another hub.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bound on giving the lease up when the hub ends.
@@ -53,7 +55,16 @@ impl LeaseTask {
         let Some(shared) = store.shared() else {
             return Ok((Lease::default(), None));
         };
-        let lease = Lease::new(identity::read_or_make(state), HubRole::Standby, 0);
+        let mut id = identity::read_or_make(state);
+        if is_used_elsewhere(shared, &id, &url).await? {
+            tracing::warn!(
+                id,
+                directory = %state.display(),
+                "another hub that runs has the id of this one, whose state directory seems to be a copy; a new id is used"
+            );
+            id = identity::make(state);
+        }
+        let lease = Lease::new(id, HubRole::Standby, 0);
         let mut task = Self {
             lease: lease.clone(),
             store: Arc::clone(store),
@@ -261,6 +272,26 @@ impl LeaseTask {
             );
         }
     }
+}
+
+/// Returns true if a hub at another URL sends heartbeats with this id. Two hubs with one id would take the lease from each other.
+async fn is_used_elsewhere(
+    shared: &dyn SharedStore,
+    id: &str,
+    url: &str,
+) -> Result<bool, StoreError> {
+    let seen = async || {
+        let hubs = shared.hubs().await?;
+        let mut hubs = hubs.into_iter();
+        let other = hubs.find(|hub| hub.id == id && hub.url != url && hub.lag <= MAX_LAG);
+        Ok::<_, StoreError>(other.map(|hub| hub.seen))
+    };
+    let Some(before) = seen().await? else {
+        return Ok(false);
+    };
+    // It can be this hub itself, at the address that it had until now.
+    sleep(COPY_DELAY).await;
+    Ok(seen().await?.is_some_and(|seen| seen != before))
 }
 
 /// Looks at the lease at once when another hub tells a change, until cancelled. Calls `changed` with each table that has changed.

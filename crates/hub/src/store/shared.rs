@@ -142,6 +142,9 @@ pub trait SharedStore: fmt::Debug + Send + Sync {
     /// Returns the address from which the database sees this hub; `None` through a local socket.
     async fn own_address(&self) -> Result<Option<IpAddr>, StoreError>;
 
+    /// Returns the hubs that were seen within 30 days, by id.
+    async fn hubs(&self) -> Result<Vec<HubRecord>, StoreError>;
+
     /// Writes a heartbeat, renews the lease that the hub holds, and returns the state of the site. It fails within seconds.
     async fn beat(&self, beat: &Heartbeat) -> Result<SiteState, StoreError>;
 

@@ -200,6 +200,45 @@ fn heartbeat(id: &str, held: Option<u64>) -> Heartbeat {
 }
 
 #[tokio::test]
+async fn a_hub_whose_state_directory_was_lost_is_replaced_by_the_next_one_at_its_address() {
+    let Some(server) = needs::met(PostgresServer::shared()) else {
+        return;
+    };
+    let name = server.database();
+    let store = open(&server.config(&name)).await.unwrap();
+    let shared = store.shared().unwrap();
+    let beat = async |id: &str, url: &str| {
+        let beat = Heartbeat {
+            url: url.to_owned(),
+            ..heartbeat(id, None)
+        };
+        let site = shared.beat(&beat).await.unwrap();
+        let hubs = site.hubs.into_iter().map(|hub| hub.id);
+        hubs.collect::<Vec<String>>()
+    };
+    for (url, hubs) in [
+        ("http://10.0.0.1:8480", &["new"][..]),
+        ("http://127.0.0.1:8480", &["new", "old"]),
+        ("https://[::1]:8480", &["new", "old"]),
+    ] {
+        server.execute(&name, "DELETE FROM hubs");
+        beat("old", url).await;
+        assert_eq!(beat("new", url).await, ["new", "old"], "{url}: both run");
+        server.execute(
+            &name,
+            "UPDATE hubs SET seen = now() - interval '16 s' WHERE id = 'old'",
+        );
+        assert_eq!(beat("new", url).await, hubs, "{url}");
+        assert_eq!(
+            beat("other", "http://10.0.0.2:8480").await.len(),
+            hubs.len() + 1
+        );
+    }
+    let known = shared.hubs().await.unwrap();
+    assert_eq!(known.len(), 3, "{known:?}");
+}
+
+#[tokio::test]
 async fn one_hub_has_the_lease_and_what_it_lost_is_fenced() {
     let Some(server) = needs::met(PostgresServer::shared()) else {
         return;
@@ -402,4 +441,8 @@ async fn a_user_may_be_limited_to_one_site() {
     let error = open(&as_berlin("munich")).await.unwrap_err();
     let error = api::ErrorChain(&error).to_string();
     assert!(error.contains("permission denied"), "{error}");
+    let remedy = "`CREATE SCHEMA site_munich AUTHORIZATION \"berlin\"`";
+    assert!(error.contains(remedy), "{error}");
+    // It would be a line of the server's source.
+    assert!(!error.contains("at line"), "{error}");
 }

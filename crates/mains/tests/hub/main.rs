@@ -40,6 +40,7 @@ mod beside;
 mod check;
 mod clock;
 mod conformance;
+mod copied;
 mod demo;
 mod disk;
 mod following;

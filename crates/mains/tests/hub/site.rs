@@ -160,7 +160,8 @@ impl Site {
         lines.filter_map(switch).collect()
     }
 
-    fn state(&self, hub: usize) -> PathBuf {
+    /// Returns the state directory of a hub.
+    pub fn state(&self, hub: usize) -> PathBuf {
         self.folder.path().join(format!("hub{hub}"))
     }
 

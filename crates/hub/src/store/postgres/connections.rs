@@ -213,6 +213,8 @@ pub(super) fn store_error(
             let cause = "the server cannot be reached, or all connections are in use";
             unavailable(config, operation, cause)
         }
+        // The line that the error itself adds is one of the server's source.
+        sqlx::Error::Database(error) => unavailable(config, operation, error.message()),
         error => unavailable(config, operation, error),
     }
 }

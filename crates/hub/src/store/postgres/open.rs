@@ -40,12 +40,19 @@ const EXAMINE: &str = "SELECT count(*), \
     FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND relname <> '_sqlx_migrations' \
     AND relnamespace = to_regnamespace(current_schema())";
 
+/// SQLSTATE of what the user may not do.
+const NOT_ALLOWED: &str = "42501";
+
 /// Message of a foreign database.
 const FOREIGN: &str =
     "the database holds tables of another program; name an empty one under `database`";
 
 /// Creates the schema of a site. One that somebody else has created is used as it is, which takes fewer rights.
-async fn create_schema(connection: &mut PgConnection, schema: &str) -> Result<(), sqlx::Error> {
+async fn create_schema(
+    config: &PostgresConfig,
+    connection: &mut PgConnection,
+    schema: &str,
+) -> Result<(), QueryError> {
     let exists = "SELECT to_regnamespace($1) IS NOT NULL";
     let exists = async |connection: &mut PgConnection| {
         let query = sqlx::query_scalar(exists).bind(schema);
@@ -59,9 +66,18 @@ async fn create_schema(connection: &mut PgConnection, schema: &str) -> Result<()
         .execute(&mut *connection)
         .await
     {
+        Ok(_) => Ok(()),
         // Another hub of the site was faster.
-        Err(error) if !exists(connection).await? => Err(error),
-        _ => Ok(()),
+        Err(_) if exists(connection).await? => Ok(()),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_ALLOWED) => {
+            let (message, options) = (error.message(), options(config)?);
+            let user = options.get_username();
+            let cause = format!(
+                "{message}; an administrator of it creates the schema with `CREATE SCHEMA {schema} AUTHORIZATION \"{user}\"`"
+            );
+            Err(unavailable(config, OPENED, cause).into())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -73,7 +89,7 @@ pub(super) async fn migrate(config: &PostgresConfig) -> Result<(), StoreError> {
         if found == 0
             && let Some(schema) = schema(&config.site)
         {
-            create_schema(&mut connection, &schema).await?;
+            create_schema(config, &mut connection, &schema).await?;
         }
         // A newer database that this version may use stays as it is.
         if found <= newest() {

@@ -40,10 +40,14 @@ const RENEW: &str =
 const LEASE: &str = "SELECT holder, number, until <= clock_timestamp() AS is_over, xmin::text AS version, secret, \
     (extract(epoch FROM greatest(least(until, '2199-01-01'), '1970-01-01')) * 1000)::bigint AS until_ms FROM lease";
 
+/// The hubs of the last 30 days, without those whose address another one has taken over since: their state directory was lost. Addresses
+/// of loopback are those of several computers.
 const HUBS: &str = "SELECT id, url, version, role, reaches, certificate, summary::text AS summary, \
     (extract(epoch FROM seen) * 1000)::bigint AS seen_ms, \
     (greatest(extract(epoch FROM clock_timestamp() - seen), 0) * 1000)::bigint AS lag_ms \
-    FROM hubs WHERE isfinite(seen) AND seen > now() - interval '30 days' ORDER BY id";
+    FROM hubs WHERE isfinite(seen) AND seen > now() - interval '30 days' AND NOT EXISTS (SELECT FROM hubs AS next \
+    WHERE next.url = hubs.url AND next.id <> hubs.id AND next.seen > hubs.seen + interval '15 s' \
+    AND hubs.url !~ '//(127[.]|\\[::1\\])') ORDER BY id";
 
 /// Takes the lease with a number above all that were used, also where somebody has changed the row.
 const TAKE: &str = "UPDATE lease SET holder = $1, until = now() + interval '10 s', number = 1 + greatest($2, \
@@ -89,6 +93,15 @@ impl SharedStore for Postgres {
                 let query = sqlx::query_scalar("SELECT host(inet_client_addr())");
                 let address: Option<String> = query.fetch_one(&pool).await?;
                 Ok(address.and_then(|address| address.parse().ok()))
+            })
+            .await
+    }
+
+    async fn hubs(&self) -> Result<Vec<HubRecord>, StoreError> {
+        self.lease
+            .run(READ, |pool| async move {
+                let hubs = sqlx::query(HUBS).fetch_all(&pool).await?;
+                Ok(hubs.iter().map(hub).collect::<Result<_, _>>()?)
             })
             .await
     }
