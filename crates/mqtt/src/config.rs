@@ -106,7 +106,7 @@ impl FromStr for BrokerUrl {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if rest.contains('@') {
             return Err(
-                "user and password do not belong into the address; set `username` and `password_file`",
+                "user and password do not belong in the address; set `username` and `password_file`",
             );
         }
         if rest.contains(['/', '?', '#']) {

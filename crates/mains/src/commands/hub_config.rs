@@ -13,7 +13,7 @@ use crate::secret;
 
 /// Directory of backups in the state directory.
 const BACKUP_DIRECTORY: &str = "backups";
-/// Variable with the password of the database. It is no key: a password does not belong into a file that others may read.
+/// Variable with the password of the database. It is no key: a password does not belong in a file that others may read.
 const DATABASE_PASSWORD_VARIABLE: &str = "MAINS_HUB_DATABASE_PASSWORD";
 const MAX_PASSWORD_LENGTH: usize = 4_096;
 const DEFAULT_KEPT_BACKUPS: NonZeroU32 = NonZeroU32::new(7).expect("seven is not zero");

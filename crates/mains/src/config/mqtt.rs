@@ -15,7 +15,7 @@ use super::hub::{both, parsed};
 
 /// First levels of the topics of discovery, as Home Assistant expects them.
 const DISCOVERY_PREFIX: &str = "homeassistant";
-/// Variable with the password. It is no key: a password does not belong into a file that others may read.
+/// Variable with the password. It is no key: a password does not belong in a file that others may read.
 const PASSWORD_VARIABLE: &str = "MAINS_MQTT_PASSWORD";
 
 /// Values of one source in `[mqtt]`.

@@ -61,7 +61,7 @@ impl FromStr for PostgresUrl {
         let names_password = url.query_pairs().any(|(key, _)| key == "password");
         if url.password().is_some() || names_password {
             return Err(
-                "the password does not belong into the address; set `database_password_file`"
+                "the password does not belong in the address; set `database_password_file`"
                     .to_owned(),
             );
         }

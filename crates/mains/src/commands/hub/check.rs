@@ -65,21 +65,18 @@ fn report(context: &Context, sources: &Sources, problems: &[ConfigProblem]) -> O
         Some(file) => clean(&file.display().to_string()).into_owned(),
         None => "no configuration file; defaults apply".to_owned(),
     };
-    match problems.len() {
-        0 => {
-            ui.status(format_args!("{what}: {}", paint(GOOD, "no problem")));
-            return Ok(Exit::DONE);
-        }
-        1 => ui.status(format_args!(
-            "{} {}",
-            paint(BOLD, &what),
-            paint(BAD, "has 1 problem")
-        )),
-        count => ui.status(format_args!(
-            "{} {}",
-            paint(BOLD, &what),
-            paint(BAD, format_args!("has {count} problems"))
-        )),
+    let (style, found) = match problems.len() {
+        0 => (GOOD, "no problem".to_owned()),
+        1 => (BAD, "1 problem".to_owned()),
+        count => (BAD, format!("{count} problems")),
+    };
+    ui.status(format_args!(
+        "{}: {}",
+        paint(BOLD, &what),
+        paint(style, found)
+    ));
+    if problems.is_empty() {
+        return Ok(Exit::DONE);
     }
     Ok(Exit::with(Kind::Usage))
 }
