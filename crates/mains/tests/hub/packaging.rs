@@ -79,6 +79,9 @@ fn the_compose_file_is_whole() {
     let second = &compose["services"]["second-hub"];
     assert_eq!(second["network_mode"], "host");
     assert_eq!(second["image"], compose["services"]["hub"]["image"]);
+    // As scripts/package names it.
+    let image = concat!("localhost/mains:", env!("CARGO_PKG_VERSION"));
+    assert_eq!(second["image"], image);
 }
 
 #[test]
