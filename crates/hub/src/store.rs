@@ -10,6 +10,7 @@ mod history;
 mod postgres;
 mod query_error;
 mod records;
+mod retention;
 mod rows;
 mod scale;
 mod shared;
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use api::HistoryPoint;
-use api::{Collection, DatabaseDamage, Id, LogEntry, LogKind, Metering, Period, PowerOn, SiteName};
+use api::{Collection, DatabaseDamage, Id, LogEntry, LogKind, Metering, PowerOn, SiteName};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -36,6 +37,7 @@ use serde_json::Value;
 pub use backup::Backup;
 pub use copy::{CopiedStore, CopyError, copy};
 pub use postgres::{Postgres, PostgresConfig, PostgresUrl};
+pub use retention::Retention;
 pub use shared::{
     Claim, ClaimKind, Claimed, Heartbeat, HubRecord, LeaseRecord, SharedStore, SiteState,
 };
@@ -243,24 +245,6 @@ pub enum HistoryRow {
     Minute(HistorySpan),
     /// A quarter of an hour.
     Quarter(HistorySpan),
-}
-
-/// Ages at which history is removed. Quarters of an hour are kept for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Age at which readings are removed.
-    pub readings: Period,
-    /// Age at which minutes are removed.
-    pub minutes: Period,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            readings: Period::seconds(7 * 24 * 3600),
-            minutes: Period::seconds(90 * 24 * 3600),
-        }
-    }
 }
 
 /// Size of the database.
