@@ -34,8 +34,6 @@ struct ActiveSchedule {
     dealt_with: Timestamp,
     next: Option<Timestamp>,
     is_firing: bool,
-    /// Due time of a run that may not have ended when the hub did.
-    resumed: Option<Timestamp>,
 }
 
 /// All schedules in operation.
@@ -138,7 +136,6 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             dealt_with,
             next: None,
             is_firing,
-            resumed,
         };
         self.active.insert(id.clone(), active);
         self.remember(&id);
@@ -215,7 +212,6 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             id: id.clone(),
             schedule: active.stored.body.clone(),
             due,
-            is_resumed: active.resumed.take() == Some(due),
             is_late: now.duration_since(due) > ON_TIME_TOLERANCE,
         };
         self.remember(id);

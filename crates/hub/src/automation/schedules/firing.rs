@@ -38,8 +38,6 @@ pub(super) struct ScheduleRun {
     pub(super) id: Id,
     pub(super) schedule: Schedule,
     pub(super) due: Timestamp,
-    /// True if an earlier run of the hub, or another hub, may have begun it.
-    pub(super) is_resumed: bool,
     /// True if it was missed and is caught up with.
     pub(super) is_late: bool,
 }
@@ -114,14 +112,16 @@ impl ScheduleRun {
         }
     }
 
-    /// Claims the run. A hub with others waits for the database as long as it may act.
+    /// Claims the run. A hub with others waits for the database as long as it may act. An earlier hub that claimed it has not
+    /// finished it, or the state of the schedule would say so; it may have been killed before it wrote that it begins. On and off can be
+    /// repeated, toggle cannot.
     async fn claim<S: AutomationContext>(&self, context: &S) -> Claimed {
         loop {
             let claim = Claim {
                 kind: ClaimKind::Schedule,
                 id: self.id.clone(),
                 due: self.due,
-                resumes: self.is_resumed,
+                resumes: self.schedule.action != RelayCommand::Toggle,
             };
             match context.claim(claim).await {
                 Ok(claimed) => return claimed,

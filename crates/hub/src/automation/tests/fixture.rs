@@ -27,7 +27,7 @@ use crate::automation::run_state::{RunState, schedule_status};
 use crate::event::EventBus;
 use crate::repository::Repository;
 use crate::schedule::Clock;
-use crate::store::{DocumentStore, StoreError, StoredDocument};
+use crate::store::{Claim, Claimed, DocumentStore, StoreError, StoredDocument};
 
 /// Delay of an emulated switch.
 const TAKES: Duration = Duration::from_millis(120);
@@ -70,6 +70,8 @@ struct TestWorld {
     deaf: HashSet<Mac>,
     moved_by: HashMap<Mac, Cause>,
     switched: Vec<RecordedSwitch>,
+    /// Due times that another hub has claimed before.
+    claimed: HashSet<Timestamp>,
 }
 
 /// One switch that arrived at a plug.
@@ -121,6 +123,7 @@ impl TestHome {
                 deaf: HashSet::new(),
                 moved_by: HashMap::new(),
                 switched: Vec::new(),
+                claimed: HashSet::new(),
             }),
         }))
     }
@@ -164,6 +167,11 @@ impl TestHome {
     /// Sets the clock.
     pub(super) fn set_clock(&self, by: SignedDuration) {
         self.world().wall += by;
+    }
+
+    /// Lets another hub have claimed what is due at a time.
+    pub(super) fn claim_elsewhere(&self, due: Timestamp) {
+        self.world().claimed.insert(due);
     }
 
     /// Suspends the machine, and its timers with it.
@@ -415,6 +423,15 @@ impl TestContext {
 }
 
 impl AutomationContext for TestContext {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, RequestError> {
+        let is_claimed = self.0.home.world().claimed.contains(&claim.due);
+        Ok(match (is_claimed, claim.resumes) {
+            (false, _) => Claimed::New,
+            (true, true) => Claimed::Resumed,
+            (true, false) => Claimed::Taken,
+        })
+    }
+
     fn time(&self) -> ClockReading {
         self.0.home.time()
     }

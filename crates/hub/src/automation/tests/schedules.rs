@@ -62,6 +62,27 @@ async fn once_also_over_restarts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_hub_has_claimed_and_not_finished() {
+    for (action, expected) in [("on", 1), ("off", 0), ("toggle", 0)] {
+        let home = TestHome::new("2026-03-02T05:59:00Z");
+        // That hub was killed before it wrote that it begins, or its clock is ahead.
+        home.claim_elsewhere(at("2026-03-02T06:00:00Z"));
+        let run = home.start().await;
+        let id = run.schedule(daily("07:00", action)).await;
+        pass("2m").await;
+        // The relay is off: where that is wanted the other hub may have done it.
+        assert_eq!(home.told().len(), expected, "{action}");
+        let is_done = action != "toggle";
+        assert_eq!(
+            run.state(&id)["last"]["confirmed"] == true,
+            is_done,
+            "{action}"
+        );
+        run.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_missed_while_the_hub_was_down() {
     for (catch_up, expected) in [(json!("10m"), 1), (json!("9m"), 0), (Value::Null, 0)] {
         let home = TestHome::new("2026-03-02T05:00:00Z");
