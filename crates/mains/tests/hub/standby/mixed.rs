@@ -81,6 +81,6 @@ fn rounds_of_mixed_failures() {
         println!("round {round}: {failure:?}, {:.1?}", begin.elapsed());
     }
     println!("{}", load.end(&model));
-    model.check();
     println!("{}", model.report());
+    model.check();
 }
