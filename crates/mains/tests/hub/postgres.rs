@@ -1,5 +1,10 @@
 //! A home that moves from its file into a PostgreSQL database, lives through the server's absence, and moves back.
 
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use jiff::Timestamp;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -7,6 +12,7 @@ use crate::home::{FinishedRun, Home, finish};
 use crate::house::{Hub, adopt, eventually};
 use crate::needs;
 use crate::server::PostgresServer;
+use crate::year::{self, Density};
 
 /// Runs `mains --json` with a database.
 fn with_database(home: &Home, database: &str, words: &[&str]) -> FinishedRun {
@@ -33,7 +39,7 @@ fn readings(home: &Home) -> usize {
 }
 
 /// Returns the times of the readings that are stored, from an export.
-fn reading_times(home: &Home) -> Vec<jiff::Timestamp> {
+fn reading_times(home: &Home) -> Vec<Timestamp> {
     let file = home.path("export.csv");
     let _ = std::fs::remove_file(&file);
     let run = home.run(&["hub", "export", "lamp", file.to_str().unwrap()]);
@@ -117,11 +123,11 @@ fn a_home_moves_to_a_server_and_back() {
 
     // A kill while the database is away costs none of the readings that wait.
     // Those of the last second wait in memory for their batch, and go to the spool with the others.
-    let away = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(2);
+    let away = Timestamp::now() - jiff::SignedDuration::from_secs(2);
     server.tell("stop");
     eventually("the failure is told", || is_working() == false);
     eventually("readings wait in the spool", || spooled() >= 8);
-    let (waiting, killed) = (spooled(), jiff::Timestamp::now());
+    let (waiting, killed) = (spooled(), Timestamp::now());
     hub.end(Signal::SIGKILL);
     server.tell("start");
     let hub = start(&home, &url);
@@ -138,6 +144,85 @@ fn a_home_moves_to_a_server_and_back() {
     let hub = start(&home, back.to_str().unwrap());
     switch(&home, "on");
     hub.end(Signal::SIGTERM);
+}
+
+/// Runs the command and kills it at some moment, so many times. Returns how often it had not ended by then.
+fn kill_migrations(home: &Home, to: &str, times: u32) -> u32 {
+    let mut killed = 0;
+    for round in 1..=times {
+        let mut command = home.command();
+        command.args(["hub", "migrate", "--to", to]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut migration = command.spawn().unwrap();
+        let chance = u64::try_from(Timestamp::now().subsec_microsecond() % 500).unwrap();
+        std::thread::sleep(Duration::from_millis(chance + 150 * u64::from(round)));
+        killed += u32::from(migration.try_wait().unwrap().is_none());
+        migration.kill().unwrap();
+        migration.wait().unwrap();
+    }
+    killed
+}
+
+fn content(file: &Path) -> [String; 2] {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // Before it the hub removes what is older than a year.
+    runtime.block_on(year::content(file, "2026-01-01T00:00:00Z"))
+}
+
+#[test]
+fn a_migration_that_is_killed_again_and_again_is_repeated_until_it_is_done() {
+    let mut home = Home::with_network();
+    let Some(server) = needs::met(PostgresServer::start()) else {
+        return;
+    };
+    let url = server.config(&server.database()).url.to_string();
+    let file = home.state().join("mains.sqlite");
+    std::fs::create_dir_all(home.state()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(year::write(&file, Density::Coarse, 3));
+    let before = content(&file);
+    assert!(before.iter().all(|part| part.len() > 100_000));
+    let killed = kill_migrations(&home, &url, 6);
+    assert!(killed > 0, "each had ended before it was killed");
+    assert!(content(&file) == before, "the file is as it was");
+
+    // The same of a running hub, which goes on meanwhile.
+    home.emulate(&["--relay", "on"], 1);
+    let mut command = home.command();
+    command
+        .arg("serve")
+        .env("MAINS_HUB_METERING", "1s")
+        .env("MAINS_HUB_KEEP_READINGS", "365d")
+        .env("MAINS_HUB_KEEP_MINUTES", "365d");
+    let hub = Hub::run(command);
+    adopt(&home, &["127.0.0.2"]);
+    home.json(&["name", "127.0.0.2", "lamp"]).ends_with(0);
+    let killed = kill_migrations(&home, &url, 6);
+    assert!(killed > 0, "each had ended before it was killed");
+    let copy = home.state().join(".mains-migrate");
+    let migrate = |from: &str, to: &str| {
+        let told = with_database(&home, from, &["hub", "migrate", "--to", to]);
+        let told = told.ends_with(0).json();
+        assert_eq!(told["verified"], true, "{told}");
+    };
+    migrate("", &url);
+    assert!(!copy.exists(), "a copy is left beside the file");
+    switch(&home, "off");
+    hub.end(Signal::SIGTERM);
+
+    migrate("", &url);
+    let back = home.path("back.sqlite");
+    migrate(&url, back.to_str().unwrap());
+    let after = content(&file);
+    assert!(content(&back) == after, "another content on the way back");
+    let is_kept = |line: &str| after[0].contains(line.trim_end_matches("]"));
+    assert!(before[0].lines().all(is_kept), "history of before is gone");
 }
 
 fn status(home: &Home) -> Value {

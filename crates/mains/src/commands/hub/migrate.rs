@@ -1,13 +1,16 @@
 //! `mains hub migrate`: everything from the hub's database into another one.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use api::SiteName;
 use api::client::Client;
 use hub::state_lock::StateLock;
 use hub::store::{self, CopiedStore, CopyError, Postgres, PostgresConfig, Retention, Sqlite};
 use serde_json::json;
-use tempfile::TempDir;
+use statefile::{FileLock, StateFile};
 
 use super::backup;
 use crate::commands::hub_config;
@@ -17,6 +20,11 @@ use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::help::help_of;
 use crate::hub_endpoint;
 use crate::ui::clean;
+
+/// Directory beside the hub's file in which the copy of a running hub is, for as long as it is copied from.
+const COPY_DIRECTORY: &str = ".mains-migrate";
+/// The lock on it is held for as long.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Options of `mains hub migrate`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +65,7 @@ pub(super) struct HubMigrateArgs {
 }
 
 /// A database to copy from or to.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum DatabasePlace {
     File(PathBuf),
     Postgres(PostgresConfig),
@@ -116,10 +124,7 @@ pub(super) async fn run(context: &Context, args: &HubMigrateArgs) -> Outcome {
 /// The old database: in nobody's use, or a copy of that of a running hub.
 enum Source {
     Stopped(#[expect(dead_code, reason = "keeps a hub from starting")] StateLock),
-    Running(
-        #[expect(dead_code, reason = "removes the copy")] TempDir,
-        DatabasePlace,
-    ),
+    Running(HubCopy),
 }
 
 impl Source {
@@ -136,25 +141,72 @@ impl Source {
         };
         let hub = Client::new(endpoint)?;
         let beside = file.parent().filter(|folder| folder.is_dir());
-        let folder = tempfile::Builder::new()
-            .prefix(".mains-migrate-")
-            .tempdir_in(beside.unwrap_or(state))
-            .map_err(|cause| {
-                Failure::local("no copy of the hub's file can be made").caused_by(&cause)
-            })?;
-        let copy = folder.path().join("mains.sqlite");
-        let bytes = backup::fetch(&hub, &copy).await?;
+        let copy = HubCopy::new(beside.unwrap_or(state))?;
+        let bytes = backup::fetch(&hub, &copy.file).await?;
         context.ui.status(format_args!(
             "the hub at {} runs; what is copied is its file at this moment ({bytes} bytes)",
             hub.url()
         ));
-        Ok(Self::Running(folder, DatabasePlace::File(copy)))
+        Ok(Self::Running(copy))
     }
 
-    fn place<'a>(&'a self, from: &'a DatabasePlace) -> &'a DatabasePlace {
+    fn place(&self, from: &DatabasePlace) -> DatabasePlace {
         match self {
-            Self::Stopped(_) => from,
-            Self::Running(_, copy) => copy,
+            Self::Stopped(_) => from.clone(),
+            Self::Running(copy) => DatabasePlace::File(copy.file.clone()),
+        }
+    }
+}
+
+/// A directory for the copy of a running hub's file, which goes with it. What a killed command has left is removed by the next one.
+struct HubCopy {
+    directory: PathBuf,
+    file: PathBuf,
+    #[expect(dead_code, reason = "keeps other commands from the directory")]
+    lock: FileLock,
+}
+
+impl HubCopy {
+    fn new(beside: &Path) -> Result<Self, Failure> {
+        let directory = beside.join(COPY_DIRECTORY);
+        let file = directory.join("mains.sqlite");
+        let cannot = |cause: std::io::Error| match cause.kind() {
+            ErrorKind::WouldBlock => {
+                let message = format!("another `mains hub migrate` uses {}", directory.display());
+                Failure::local(message).hint("wait for its end")
+            }
+            _ => Failure::local("no copy of the hub's file can be made").caused_by(&cause),
+        };
+        let lock = StateFile::new(&file, 0)
+            .lock(LOCK_TIMEOUT)
+            .map_err(cannot)?;
+        let copy = Self {
+            directory: directory.clone(),
+            file,
+            lock,
+        };
+        copy.remove_files().map_err(cannot)?;
+        Ok(copy)
+    }
+
+    /// Removes everything but the lock.
+    fn remove_files(&self) -> std::io::Result<()> {
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "lock") {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for HubCopy {
+    fn drop(&mut self) {
+        let removed = fs::remove_dir_all(&self.directory);
+        if let Err(error) = removed {
+            let directory = self.directory.display();
+            tracing::warn!(%directory, %error, "the copy of the hub's file is left behind");
         }
     }
 }
