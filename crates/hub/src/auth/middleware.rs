@@ -275,12 +275,12 @@ impl AccessControl {
         }
         if let Some((caller, ended)) = self.caller(request) {
             let needed = scope::required(request.method(), path);
-            if caller.scope() < needed {
-                let refusal = forbidden(&caller, needed).into_response();
+            if caller.scope() < needed.scope {
+                let refusal = forbidden(&caller, needed.scope).into_response();
                 request.extensions_mut().insert(caller);
                 return Access::Denied(refusal);
             }
-            if !caller.sees(&self.0.site) && !scope::spans_sites(request.method(), path) {
+            if !caller.sees(&self.0.site) && !needed.spans_sites {
                 let refusal = Problem::from(sites::forbidden(&self.0.site)).into_response();
                 request.extensions_mut().insert(caller);
                 return Access::Denied(refusal);

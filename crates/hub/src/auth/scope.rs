@@ -1,72 +1,56 @@
-//! The scope that a request needs.
+//! The scope that a request needs, and the sites that it is about.
 
 use api::Scope;
 use axum::http::Method;
 
 /// Base of all paths of the API.
 const API: &str = "/api/v1";
+/// Number of segments that are looked at, one more than any path below has.
+const MAX_SEGMENTS: usize = 4;
 
-/// Returns the least scope that allows a request. What is not listed changes something, and needs `admin`.
-pub(super) fn required(method: &Method, path: &str) -> Scope {
-    let is_read = matches!(*method, Method::GET | Method::HEAD);
-    if path == "/metrics" && is_read {
-        return Scope::Metrics;
-    }
-    // Pages have the same paths, without the base.
-    let path = path.strip_prefix(API).unwrap_or(path);
-    let mut segments = path.split('/').skip(1);
-    let segments: [Option<&str>; 4] = std::array::from_fn(|_| segments.next());
-    match (is_read, segments) {
-        // It has the hash of the password in it.
-        (true, [Some("hub"), Some("backup"), ..]) => Scope::Admin,
-        (true, _) => Scope::Read,
-        // A session ends, a browser chooses its colours, or a plug is asked: nothing of the hub changes.
-        (false, [Some("logout" | "discover"), None, ..])
-        | (false, [Some("settings"), Some("theme"), None, _])
-        | (false, [Some("plugs"), Some(_), Some("meter"), None])
-        | (false, [Some("bridges"), Some("discover"), None, _]) => Scope::Read,
-        (false, [Some("plugs"), Some(_), Some("relay" | "delay"), None])
-        | (false, [Some("groups"), Some(_), Some("relay"), None]) => Scope::Switch,
-        _ => Scope::Admin,
-    }
+/// The access that a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequiredAccess {
+    /// The least scope that allows it.
+    pub(super) scope: Scope,
+    /// True for requests that name their sites, whose answer leaves out the sites that their caller may not see, or that are about
+    /// the login itself. All others are about the hub's own site.
+    pub(super) spans_sites: bool,
 }
 
-/// Returns true for requests that name their sites, or whose answer leaves out the sites that their caller may not see, and for those
-/// that are about the login itself. All others are about the hub's own site.
-pub(super) fn spans_sites(method: &Method, path: &str) -> bool {
-    let Some(path) = path.strip_prefix(API) else {
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
-        // The home page leads such logins to the page of sites.
-        return matches!(path, "/" | "/sites") && is_read
-            || path == "/logout"
-            || path == "/settings/theme"
-            || path.starts_with("/assets/");
+/// Returns the access that a request needs. What is not listed changes something of the hub's own site, and needs `admin`.
+pub(super) fn required(method: &Method, path: &str) -> RequiredAccess {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    // Pages have the same paths, without the base.
+    let (is_api, path) = match path.strip_prefix(API) {
+        Some(path) => (true, path),
+        None => (false, path),
     };
-    if path == "/logout" {
-        return true;
-    }
-    let mut segments = path.split('/').skip(1);
-    let segments: [Option<&str>; 4] = std::array::from_fn(|_| segments.next());
-    let is_document = |name: &str| matches!(name, "groups" | "schedules" | "rules" | "tariffs");
-    match segments {
-        _ if !matches!(*method, Method::GET | Method::HEAD) => false,
-        [Some("sites" | "plugs" | "log" | "openapi.json"), None, ..]
-        | [Some("plugs"), Some(_), None, _]
-        | [
-            Some("plugs"),
-            Some(_),
-            Some("history" | "history.csv" | "export"),
-            None,
-        ]
-        | [
-            Some("energy"),
-            None | Some("household" | "quarters"),
-            None,
-            _,
-        ] => true,
-        [Some(name), _, None, _] => is_document(name),
-        _ => false,
-    }
+    let segments: Vec<&str> = path.split('/').skip(1).take(MAX_SEGMENTS).collect();
+    let (scope, spans_sites) = match (is_api, is_read, segments.as_slice()) {
+        (false, true, ["metrics"]) => (Scope::Metrics, false),
+        // It has the hash of the password in it.
+        (_, true, ["hub", "backup", ..]) => (Scope::Admin, false),
+        // The home page leads logins of other sites to the page of sites.
+        (false, true, ["" | "sites"] | ["assets", ..])
+        | (true, true, ["sites" | "log" | "openapi.json"])
+        | (true, true, ["plugs" | "groups" | "schedules" | "rules" | "tariffs"])
+        | (true, true, ["plugs" | "groups" | "schedules" | "rules" | "tariffs", _])
+        | (true, true, ["plugs", _, "history" | "history.csv" | "export"])
+        | (true, true, ["energy"] | ["energy", "household" | "quarters"])
+        // A session ends, or a browser chooses its colours.
+        | (_, false, ["logout"] | ["settings", "theme"]) => (Scope::Read, true),
+        (_, true, _)
+        // A plug is asked: nothing of the hub changes.
+        | (_, false, ["discover"] | ["plugs", _, "meter"] | ["bridges", "discover"]) => {
+            (Scope::Read, false)
+        }
+        (_, false, ["plugs", _, "relay" | "delay"] | ["groups", _, "relay"]) => {
+            (Scope::Switch, false)
+        }
+        (_, false, _) => (Scope::Admin, false),
+    };
+    RequiredAccess { scope, spans_sites }
 }
 
 #[cfg(test)]
@@ -95,9 +79,16 @@ mod tests {
             ("GET", "/energy", false),
             ("GET", "/plugs/accf23123456", false),
             ("POST", "/logout", true),
+            ("POST", "/api/v1/logout", true),
+            ("POST", "/settings/theme", true),
+            ("POST", "/settings/password", false),
+            ("PUT", "/api/v1/password", false),
+            ("GET", "/assets/mains.css", true),
+            ("GET", "/api/v1/groups/g-00000001/relay", false),
         ] {
             let method: Method = method.parse().unwrap();
-            assert_eq!(spans_sites(&method, path), spans, "{method} {path}");
+            let required = required(&method, path);
+            assert_eq!(required.spans_sites, spans, "{method} {path}");
         }
     }
 
@@ -136,7 +127,7 @@ mod tests {
             ("POST", "/api/v1/discover/x", Scope::Admin),
         ] {
             let method: Method = method.parse().unwrap();
-            assert_eq!(required(&method, path), scope, "{method} {path}");
+            assert_eq!(required(&method, path).scope, scope, "{method} {path}");
         }
     }
 }
