@@ -6,12 +6,14 @@ use api::{RequestError, Scope};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::secret::CredentialDigest;
 use super::sessions::{Login, LoginOrigin};
 use super::{AccessControl, Credential, settings};
 
 /// People read a log the next morning.
 const PRINTED_LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Character of a link's token before the id of the hub that has printed it.
+const HUB_MARK: char = '.';
 
 impl AccessControl {
     /// Makes the link that the hub prints at its start; it logs one browser in.
@@ -32,13 +34,16 @@ impl AccessControl {
         if self.0.lease.site().is_none() {
             return self.login_url();
         }
+        let hub = self.0.lease.hub();
         let token = Credential::random()?;
+        // It names the hub, whose link is then the only one to be looked at.
+        let token = Credential::new(format!("{}{HUB_MARK}{hub}", token.reveal()));
         let link = SharedLink {
             sha256: token.digest().encode(),
             until: self.0.clock.now() + PRINTED_LINK_LIFETIME,
         };
         let text = serde_json::to_string(&link).expect("a plain structure can be written as JSON");
-        let key = settings::link(self.0.lease.hub());
+        let key = settings::link(hub);
         self.write(&[(&key, Some(&text))]).await?;
         Ok(format!(
             "{}/login?token={}",
@@ -52,20 +57,18 @@ impl AccessControl {
     }
 
     /// Uses up a link that one of the hubs of the site has printed. Returns its login if it was valid.
-    pub(super) async fn take_shared_link(&self, digest: &CredentialDigest) -> Option<Login> {
-        let _turn = self.0.changing.lock().await;
+    pub(super) async fn take_shared_link(&self, token: &Credential) -> Option<Login> {
+        let (_, hub) = token.reveal().rsplit_once(HUB_MARK)?;
         let site = self.0.lease.site()?;
-        for hub in &site.hubs {
-            let key = settings::link(&hub.id);
-            let text = self.0.settings.setting(&key).await.ok().flatten();
-            let link = text.and_then(|text| serde_json::from_str::<SharedLink>(&text).ok());
-            let is_meant = |link: &SharedLink| link.sha256 == digest.encode();
-            if let Some(link) = link.filter(is_meant) {
-                self.write(&[(&key, None)]).await.ok()?;
-                return (link.until > self.0.clock.now()).then(printed_login);
-            }
+        let key = settings::link(&site.hubs.iter().find(|known| known.id == hub)?.id);
+        let _turn = self.0.changing.lock().await;
+        let text = self.0.settings.setting(&key).await.ok().flatten()?;
+        let link: SharedLink = serde_json::from_str(&text).ok()?;
+        if link.sha256 != token.digest().encode() {
+            return None;
         }
-        None
+        self.write(&[(&key, None)]).await.ok()?;
+        (link.until > self.0.clock.now()).then(printed_login)
     }
 
     pub(super) fn link(

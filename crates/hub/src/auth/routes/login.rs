@@ -51,10 +51,12 @@ pub(super) async fn follow_link(
     let next = local_path(next.as_deref().unwrap_or("/"));
     let is_link = token.is_some();
     let now = auth.0.clock.now();
-    let digest = token.map(|token| token.digest());
-    let mut login = digest.and_then(|digest| auth.state().links.take(&digest, now));
-    if let Some(digest) = digest.filter(|_| login.is_none()) {
-        login = auth.take_shared_link(&digest).await;
+    let mut login = None;
+    if let Some(token) = token {
+        login = auth.state().links.take(&token.digest(), now);
+        if login.is_none() {
+            login = auth.take_shared_link(&token).await;
+        }
     }
     if let Some(login) = login {
         let cookie = auth.begin_session(login, &visit).await?;
