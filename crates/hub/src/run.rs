@@ -314,8 +314,9 @@ async fn open_file(config: &Config, retention: Retention) -> Result<Sqlite, Requ
 }
 
 fn cannot_open(config: &Config, error: &StoreError) -> RequestError {
-    let hint = match error {
-        StoreError::Newer { .. } => {
+    let hint = match (error, error.refusal_hint()) {
+        (_, Some(hint)) => hint,
+        (StoreError::Newer { .. }, _) => {
             "run that version of Mains again, or set `database` to another one"
         }
         _ if config.postgres.is_some() => {

@@ -16,6 +16,7 @@ mod log;
 mod months;
 mod open;
 mod records;
+mod refusal;
 mod retention;
 mod shared;
 mod sites;

@@ -19,12 +19,13 @@ async fn open(config: &PostgresConfig) -> Result<Postgres, StoreError> {
     Postgres::open(config.clone(), Retention::default()).await
 }
 
-/// Returns the error of opening with all its causes.
+/// Returns the error of opening with all its causes, and what it says to do next.
 async fn refused(config: &PostgresConfig) -> String {
     let error = open(config).await.unwrap_err();
     let inspected = Postgres::inspect(config, "password").await;
     assert!(inspected.is_err(), "{error} is not found by an inspection");
-    api::ErrorChain(&error).to_string()
+    let hint = error.refusal_hint().unwrap_or("-");
+    format!("{}; {hint}", api::ErrorChain(&error))
 }
 
 #[tokio::test]
@@ -51,7 +52,9 @@ async fn a_database_of_something_else_or_of_the_future_is_refused() {
     let foreign = server.database();
     server.execute(&foreign, "CREATE TABLE settings (key TEXT, value TEXT)");
     let error = refused(&server.config(&foreign)).await;
-    assert!(error.contains("another program"), "{error}");
+    let told = "cannot be opened: it holds tables of another program; name an empty database";
+    assert!(error.contains(told), "{error}");
+    assert!(error.contains(&foreign), "{error}");
 
     let newer = server.database();
     let config = server.config(&newer);
@@ -85,17 +88,29 @@ async fn what_the_server_refuses_is_told_without_the_password() {
     };
     // It may come in, but not make tables.
     let guest = with(url("localhost"), "right");
-    let error = api::ErrorChain(&open(&guest).await.unwrap_err()).to_string();
+    let error = open(&guest).await.unwrap_err();
+    let hint = error.refusal_hint().unwrap();
+    assert!(hint.contains("GRANT CREATE"), "{error:?}");
+    let error = api::ErrorChain(&error).to_string();
     assert!(error.contains("permission denied"), "{error}");
     server.execute(&name, "GRANT CREATE ON SCHEMA public TO guest");
     open(&guest).await.unwrap().close().await;
 
     let error = refused(&with(url("localhost"), "wrong")).await;
-    assert!(error.contains("password authentication failed"), "{error}");
+    let told =
+        "cannot be opened: password authentication failed for user \"guest\"; check the user";
+    assert!(error.contains(told), "{error}");
     assert!(!error.contains("wrong"), "{error}");
     // The certificate is for `localhost`.
     let error = refused(&with(url("127.0.0.1"), "right")).await;
-    assert!(error.contains("certificate"), "{error}");
+    assert!(
+        error.contains("not valid for name \"127.0.0.1\""),
+        "{error}"
+    );
+    assert!(
+        error.contains("; the address has to have the name"),
+        "{error}"
+    );
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("other.pem");
@@ -105,9 +120,11 @@ async fn what_the_server_refuses_is_told_without_the_password() {
         ..with(url("localhost"), "right")
     })
     .await;
-    assert!(error.contains("certificate"), "{error}");
+    assert!(error.contains("invalid peer certificate"), "{error}");
+    assert!(error.contains("`database_ca_file`"), "{error}");
     let error = refused(&server.config("nowhere")).await;
-    assert!(error.contains("\"nowhere\" does not exist"), "{error}");
+    let told = "\"nowhere\" does not exist; make the database";
+    assert!(error.contains(told), "{error}");
     let error = refused(&config("postgres://mains@127.0.0.1:1/mains")).await;
     assert_eq!(error.matches("refused").count(), 1, "{error}");
 }

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool};
 use tokio::time::timeout;
 
 use super::PostgresConfig;
+use super::refusal::ServerRefusal;
 use crate::store::StoreError;
 use crate::store::query_error::{OPENED, QueryError};
 
@@ -213,8 +214,13 @@ pub(super) fn store_error(
             let cause = "the server cannot be reached, or all connections are in use";
             unavailable(config, operation, cause)
         }
-        // The line that the error itself adds is one of the server's source.
-        sqlx::Error::Database(error) => unavailable(config, operation, error.message()),
+        sqlx::Error::Database(error) => {
+            unavailable(config, operation, ServerRefusal::of_server(&*error))
+        }
+        sqlx::Error::Io(error) => match ServerRefusal::of_certificate(&error) {
+            Some(refusal) => unavailable(config, operation, refusal),
+            None => unavailable(config, operation, error),
+        },
         error => unavailable(config, operation, error),
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::PostgresConfig;
 use super::connections::{options, schema, store_error, unavailable};
+use super::refusal::ServerRefusal;
 use crate::store::StoreError;
 use crate::store::query_error::{OPENED, QueryError};
 
@@ -42,10 +43,6 @@ const EXAMINE: &str = "SELECT count(*), \
 
 /// SQLSTATE of what the user may not do.
 const NOT_ALLOWED: &str = "42501";
-
-/// Message of a foreign database.
-const FOREIGN: &str =
-    "the database holds tables of another program; name an empty one under `database`";
 
 /// Creates the schema of a site. One that somebody else has created is used as it is, which takes fewer rights.
 async fn create_schema(
@@ -146,7 +143,7 @@ async fn examine(
         return Ok(0);
     }
     if !is_ours {
-        return Err(StoreError::Unsupported(FOREIGN).into());
+        return Err(unavailable(config, OPENED, ServerRefusal::Foreign).into());
     }
     let sql = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
     let found: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;

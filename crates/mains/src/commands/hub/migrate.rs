@@ -259,9 +259,14 @@ fn failure(error: &CopyError) -> Failure {
         CopyError::Different(what) => Failure::failed(format!("{what} differ in the new database"))
             .hint("nothing of the old one is lost; copy into an empty database"),
         CopyError::Store(error) => {
+            let hint = match error.refusal_hint() {
+                Some(hint) => format!("{hint}; the old database is as it was"),
+                None => "the old database is as it was; repeat the copy when the cause is gone"
+                    .to_owned(),
+            };
             Failure::new(Kind::Unavailable, "not everything could be copied")
                 .caused_by(error)
-                .hint("the old database is as it was; repeat the copy when the cause is gone")
+                .hint(hint)
         }
     }
 }
