@@ -1,19 +1,18 @@
 //! `mains hub status`: the state of the hub.
 
-use std::fmt::Write as _;
-
-use api::SiteView;
+use api::{HubEntry, SiteView};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
-use crate::ui::{DIM, clean, paint};
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{BOLD, DIM, clean, paint};
 
 /// Options of `mains hub status`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-With --json it prints the document of `GET /api/v1/hub`. Where the database holds other sites, they follow, one a line; \
-`GET /api/v1/sites` has them as JSON.
+With --json it prints the document of `GET /api/v1/hub`. Tables follow of the hubs that share the database, and of the sites \
+that it holds; `GET /api/v1/sites` has those as JSON. A figure that is not known now is a dash.
 
 Example:
   mains hub status
@@ -32,40 +31,97 @@ pub(super) async fn run(context: &Context, _: &HubStatusArgs) -> Outcome {
     context
         .ui
         .data(format_args!("{:<22} {}", "url", hub.url()))?;
+    let (hubs, status) = without_hubs(status);
     for (name, value) in lines(&status, "") {
         let label = paint(DIM, format_args!("{name:<22}"));
         context.ui.data(format_args!("{label} {}", clean(&value)))?;
     }
-    for other in hub.sites().await?.iter().filter(|site| !site.is_own) {
-        let name = format!("site {}", other.site);
-        let label = paint(DIM, format_args!("{name:<22}"));
-        context
-            .ui
-            .data(format_args!("{label} {}", clean(&words(other))))?;
+    if !hubs.is_empty() {
+        context.ui.data(format_args!("\n{}", hub_table(&hubs)))?;
+    }
+    let sites = hub.sites().await?;
+    if sites.len() > 1 {
+        context.ui.data(format_args!("\n{}", site_table(&sites)))?;
     }
     Ok(Exit::DONE)
 }
 
-/// Returns what is known of another site in the hub's database.
-fn words(site: &SiteView) -> String {
-    let mut words = format!("{} plugs, {} unavailable", site.plugs, site.unavailable);
-    if let Some(power) = site.power_w {
-        let _ = write!(words, ", {power:.1} W");
+/// Takes the hubs out of the document. Those that a hub of another version describes in another way stay in it.
+fn without_hubs(mut status: Value) -> (Vec<HubEntry>, Value) {
+    let hubs = status.get("hubs").cloned().unwrap_or(Value::Null);
+    let hubs: Vec<HubEntry> = serde_json::from_value(hubs).unwrap_or_else(|_| Vec::new());
+    if !hubs.is_empty()
+        && let Some(members) = status.as_object_mut()
+    {
+        members.remove("hubs");
     }
-    if let Some(energy) = site.energy_today_wh {
-        let _ = write!(words, ", {:.2} kWh today", energy / 1000.0);
+    (hubs, status)
+}
+
+/// Returns the hubs that share the database as a table.
+fn hub_table(hubs: &[HubEntry]) -> String {
+    let mut table = Table::new([
+        Column::text("HUB", 0),
+        Column::text("ROLE", 0),
+        Column::text("URL", 0),
+        Column::text("VERSION", 0),
+        Column::figures("LAG", 0),
+        Column::text("PLUGS", 0),
+    ]);
+    for hub in hubs {
+        let reaches = match hub.reaches {
+            Some(true) => Cell::plain("reached"),
+            Some(false) => Cell::plain("not reached"),
+            None => Cell::unknown(),
+        };
+        table.row([
+            Cell::styled(BOLD, &hub.id),
+            Cell::plain(hub.role),
+            Cell::plain(&hub.url),
+            Cell::plain(&hub.version),
+            Cell::plain(format_args!("{:.1} s", hub.lag_s)),
+            reaches,
+        ]);
     }
-    match (site.is_stale, site.seen) {
-        (true, Some(seen)) => {
-            let _ = write!(words, "; nothing heard since {seen:.0}");
-        }
-        (true, None) => words.push_str("; its hub has not reported"),
-        (false, _) => {}
+    table.render()
+}
+
+/// Returns the sites in the database as a table.
+fn site_table(sites: &[SiteView]) -> String {
+    let mut table = Table::new([
+        Column::text("SITE", 0),
+        Column::figures("PLUGS", 0),
+        Column::figures("UNAVAILABLE", 0),
+        Column::figures("POWER", 0),
+        Column::figures("TODAY", 0),
+        Column::text("HEARD", 0),
+        Column::text("HUB", 0),
+    ]);
+    for site in sites {
+        let heard = match (site.is_stale, site.seen) {
+            (false, _) => "now".to_owned(),
+            (true, Some(seen)) => format!("{seen:.0}"),
+            (true, None) => "never".to_owned(),
+        };
+        let energy = site.energy_today_wh;
+        let name = match site.site.is_empty() {
+            true => Cell::unknown(),
+            false => Cell::styled(BOLD, &site.site),
+        };
+        table.row([
+            name,
+            Cell::plain(site.plugs),
+            Cell::plain(site.unavailable),
+            Cell::maybe(site.power_w.map(|power| format!("{power:.1} W"))),
+            Cell::maybe(energy.map(|energy| format!("{:.2} kWh", energy / 1000.0))),
+            Cell::plain(heard),
+            match site.is_own {
+                true => Cell::plain("this one"),
+                false => Cell::maybe(site.url.as_deref()),
+            },
+        ]);
     }
-    if let Some(url) = &site.url {
-        let _ = write!(words, "; {url}");
-    }
-    words
+    table.render()
 }
 
 /// Returns every value of a document with its path in words, including those that a newer hub adds.
@@ -107,6 +163,33 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hubs_of_a_site_are_a_table() {
+        let hub = |id: &str, role: &str, lag_s: f64, reaches: Value| {
+            serde_json::json!({"id": id, "url": "http://10.0.0.1:8480", "version": "0.1.0", "role": role,
+                "seen": "2026-11-22T12:00:00Z", "lag_s": lag_s, "reaches": reaches})
+        };
+        let hubs = [
+            hub("h1", "active", 0.04, true.into()),
+            hub("h22", "standby", 12.3, Value::Null),
+        ];
+        let (hubs, rest) = without_hubs(serde_json::json!({"role": "active", "hubs": hubs}));
+        assert_eq!(rest, serde_json::json!({"role": "active"}));
+        let shown = anstream::adapter::strip_str(&hub_table(&hubs)).to_string();
+        let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
+        assert_eq!(
+            lines,
+            [
+                "HUB  ROLE     URL                   VERSION     LAG  PLUGS",
+                "h1   active   http://10.0.0.1:8480  0.1.0     0.0 s  reached",
+                "h22  standby  http://10.0.0.1:8480  0.1.0    12.3 s  -",
+            ]
+        );
+        // What is not understood is shown as all else.
+        let other = serde_json::json!({"hubs": [{"name": "h1"}]});
+        assert_eq!(without_hubs(other.clone()), (Vec::new(), other));
+    }
 
     #[test]
     fn every_value_is_shown() {

@@ -115,7 +115,7 @@ async fn list(context: &Context, hub: &Client) -> Outcome {
         table.row([
             Cell::styled(BOLD, &token.name),
             Cell::plain(&token.id),
-            Cell::plain(token.scope),
+            Cell::plain(scope(token)),
             Cell::maybe(token.expires.map(|expires| format!("{expires:.0}"))),
             Cell::plain(format_args!("{:.0}", token.created)),
             Cell::maybe(token.created_by.as_deref().map(|by| maker(&tokens, by))),
@@ -124,6 +124,15 @@ async fn list(context: &Context, hub: &Client) -> Outcome {
     }
     context.ui.data(table.render())?;
     Ok(Exit::DONE)
+}
+
+/// Returns the scope of a token, and the sites to which it is bound.
+fn scope(token: &TokenInfo) -> String {
+    let sites: Vec<&str> = token.sites.iter().map(SiteName::as_str).collect();
+    match sites.as_slice() {
+        [] => token.scope.to_string(),
+        sites => format!("{} ({})", token.scope, sites.join(", ")),
+    }
 }
 
 /// Returns the name of a token's maker.
