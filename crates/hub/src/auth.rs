@@ -4,7 +4,7 @@
 //! whether it exists or not, so a new handler cannot be left open by mistake.
 //!
 //! * `secret`: credentials and their digests. `tokens`: the list of tokens. `admin`: the token in the state directory.
-//! * `password`: argon2id. `login_limit`: the limit on attempts; `client`: by whom they are counted.
+//! * `password`: argon2id; `stored_password`: what is stored of it. `login_limit`: the limit on attempts; `client`: by whom they are counted.
 //! * `sessions`: browsers that are logged in, and the links that log one in.
 //! * `scope`: the scope that a request needs. `sites`: the sites that a caller may see.
 //! * `forwarded`: what proxies say of a request. `prefix`: the prefix of its path.
@@ -32,6 +32,7 @@ mod secret;
 mod sessions;
 mod settings;
 mod sites;
+mod stored_password;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -39,7 +40,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{HubRole, LogEntry, LogKind, RequestError, Scope, SiteName};
+use api::{HubRole, LogEntry, LogKind, RequestError, SiteName};
 use axum::Router;
 use axum::http::HeaderValue;
 use jiff::Timestamp;
@@ -52,6 +53,7 @@ pub(crate) use self::host::own_address;
 use self::login_limit::LoginLimiter;
 use self::refusals::Refusals;
 use self::sessions::{BrowserSessions, LoginLinks, LoginOrigin};
+use self::stored_password::{StoredPassword, read_password};
 use self::tokens::Tokens;
 use crate::config::{Config, WebConfig};
 use crate::event::EventBus;
@@ -67,6 +69,7 @@ pub use self::prefix::PathPrefix;
 pub use self::routes::{NewPassword, openapi};
 pub use self::secret::Credential;
 pub(crate) use self::settings::PASSWORD as PASSWORD_SETTING;
+pub use self::stored_password::set_password;
 
 /// Name of the session cookie of a hub on the default port.
 pub const COOKIE_NAME: &str = "mains_session";
@@ -137,8 +140,8 @@ impl SessionClock {
 
 #[derive(Debug, Default)]
 struct AuthState {
-    password: Option<Credential>,
-    view_password: Option<Credential>,
+    password: Option<StoredPassword>,
+    view_password: Option<StoredPassword>,
     tokens: Tokens,
     sessions: BrowserSessions,
     links: LoginLinks,
@@ -179,10 +182,9 @@ impl AccessControl {
         lease: Lease,
     ) -> Result<Self, RequestError> {
         let hosts = AllowedHosts::new(listening, &config.hosts)?;
-        let password = read(&*settings, settings::PASSWORD).await?;
-        let password = password.map(Credential::new);
-        let view_password = read(&*settings, settings::VIEW_PASSWORD).await?;
-        let sessions = read(&*settings, settings::SESSIONS).await?;
+        let password = read_password(&*settings, settings::PASSWORD).await?;
+        let view_password = read_password(&*settings, settings::VIEW_PASSWORD).await?;
+        let sessions = settings::read(&*settings, settings::SESSIONS).await?;
         let is_tls = config.tls.is_some();
         check_listen(listening, password.is_some() || config.web.logs_users_in())?;
         if !listening.ip().to_canonical().is_loopback()
@@ -219,7 +221,7 @@ impl AccessControl {
             bus,
             state: Mutex::new(AuthState {
                 password,
-                view_password: view_password.map(Credential::new),
+                view_password,
                 tokens,
                 sessions: sessions
                     .as_deref()
@@ -341,27 +343,6 @@ pub fn protect(router: Router, auth: AccessControl) -> Router {
     middleware::around(whole, auth)
 }
 
-/// Sets a password while no hub runs, that of the scope `admin` or `read`. A running hub does not notice; set it by the API
-/// instead.
-///
-/// # Errors
-///
-/// [`RequestError`] of kind `usage` for one that is too short or too long, or the same as the other; `unavailable` when it cannot
-/// be kept.
-pub async fn set_password(
-    store: &dyn SettingStore,
-    password: Credential,
-    scope: Scope,
-) -> Result<(), RequestError> {
-    let (key, other) = password_keys(scope)?;
-    password::check(&password)?;
-    let other = read(store, other).await?.map(Credential::new);
-    check_differs(&password, other).await?;
-    let kept = password::hash(password).await?;
-    let saved = store.save_setting(key, Some(kept.reveal())).await;
-    saved.map_err(|error| RequestError::from(&error))
-}
-
 /// Puts a password that nobody knows in place of one that was lost with the database, so that a hub on the network starts: tokens
 /// and links still log in.
 ///
@@ -375,7 +356,7 @@ pub(crate) async fn replace_lost_password(
 ) -> Result<(), RequestError> {
     // In this order: that the password is damaged shows when it is read.
     if check_listen(listening, web.logs_users_in()).is_ok()
-        || read(store, settings::PASSWORD).await?.is_some()
+        || settings::read(store, settings::PASSWORD).await?.is_some()
         || store.damage().is_empty()
     {
         return Ok(());
@@ -386,30 +367,6 @@ pub(crate) async fn replace_lost_password(
     let kept = password::hash(Credential::random()?).await?;
     let saved = store.save_setting(settings::PASSWORD, Some(kept.reveal()));
     saved.await.map_err(|error| RequestError::from(&error))
-}
-
-/// Returns the key of the password of a scope, and that of the other password.
-fn password_keys(scope: Scope) -> Result<(&'static str, &'static str), RequestError> {
-    match scope {
-        Scope::Admin => Ok((settings::PASSWORD, settings::VIEW_PASSWORD)),
-        Scope::Read => Ok((settings::VIEW_PASSWORD, settings::PASSWORD)),
-        Scope::Metrics | Scope::Switch => Err(RequestError::usage(
-            "there are passwords of the scopes `admin` and `read`",
-        )
-        .at("scope")),
-    }
-}
-
-/// Checks that a new password is not the other one, which would decide about the scope.
-async fn check_differs(
-    password: &Credential,
-    other: Option<Credential>,
-) -> Result<(), RequestError> {
-    if other.is_some() && password::verify(password.clone(), other).await {
-        let message = "the passwords of the two scopes must differ";
-        return Err(RequestError::usage(message).at("password"));
-    }
-    Ok(())
 }
 
 /// Checks that a hub on which nobody can log in is not reachable from other machines.
@@ -436,13 +393,8 @@ pub fn check_hosts(hosts: &[String]) -> Result<(), RequestError> {
     AllowedHosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), hosts).map(drop)
 }
 
-async fn read(settings: &dyn SettingStore, key: &str) -> Result<Option<String>, RequestError> {
-    let value = settings.setting(key).await;
-    value.map_err(|error| RequestError::from(&error))
-}
-
 async fn read_tokens(settings: &dyn SettingStore) -> Result<Tokens, RequestError> {
-    let Some(text) = read(settings, settings::TOKENS).await? else {
+    let Some(text) = settings::read(settings, settings::TOKENS).await? else {
         return Ok(Tokens::default());
     };
     match Tokens::from_text(&text) {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use api::{DatabaseDamage, ErrorChain, ErrorKind, RequestError, Scope};
+use api::{DatabaseDamage, ErrorChain, ErrorKind, RequestError, Scope, SiteName};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -87,10 +87,11 @@ pub async fn keep_password(
     config: &Config,
     password: &str,
     scope: Scope,
+    sites: Option<Vec<SiteName>>,
 ) -> Result<(), RequestError> {
     let _lock = StateLock::acquire(&config.state)?;
     let store = open_store(config).await?;
-    let kept = auth::set_password(&*store, Credential::new(password), scope).await;
+    let kept = auth::set_password(&*store, Credential::new(password), scope, sites).await;
     store.close().await;
     kept
 }

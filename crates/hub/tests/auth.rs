@@ -189,11 +189,16 @@ async fn a_password_can_be_set_before_there_is_a_hub() {
         )
     };
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
-    let short = set_password(&*store, Credential::new("short"), api::Scope::Admin).await;
+    let short = set_password(&*store, Credential::new("short"), api::Scope::Admin, None).await;
     assert_eq!(short.unwrap_err().field(), Some("password"));
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
-    set_password(&*store, Credential::new("correct horse"), api::Scope::Admin)
-        .await
-        .unwrap();
+    set_password(
+        &*store,
+        Credential::new("correct horse"),
+        api::Scope::Admin,
+        None,
+    )
+    .await
+    .unwrap();
     assert_eq!(load().await.unwrap().url(), "http://127.0.0.1:8480");
 }

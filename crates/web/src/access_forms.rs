@@ -1,6 +1,6 @@
 //! Forms of the settings that change who has access: passwords and tokens.
 
-use api::{RequestError, Scope, TokenRequest};
+use api::{RequestError, Scope, SiteName, TokenRequest};
 use axum::Router;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
@@ -53,6 +53,8 @@ pub(crate) async fn set_password(
         password: Some(Credential::new(password)),
         current: secret("current").map(Credential::new),
         scope,
+        // Where there is one site, the form has no such field.
+        sites: visit.has_sites.then(|| sites(&fields)).transpose()?,
     };
     Ok(match auth.change_password(new, &caller).await {
         Ok(()) => saved(&visit, "settings"),
@@ -102,6 +104,7 @@ pub(crate) async fn remove_view_password(
         password: None,
         current: fields.get("current").map(Credential::new),
         scope: Scope::Read,
+        sites: None,
     };
     let removed = auth.change_password(new, &caller).await;
     removed.map_err(|problem| problem.error().clone())?;
@@ -146,11 +149,18 @@ fn token_request(state: &PagesState, fields: &Fields) -> Result<TokenRequest, Re
     Ok(TokenRequest {
         name: fields.needed("name")?.trim().to_owned(),
         scope: fields.parse("scope")?,
-        sites: Vec::new(),
+        sites: sites(fields)?,
         expires: expires.transpose()?,
         // Made by a person, it does not end with the link or token that has logged the browser in.
         independent: true,
     })
+}
+
+/// Returns the sites that are chosen; none for all that the login sees.
+fn sites(fields: &Fields) -> Result<Vec<SiteName>, RequestError> {
+    let names = fields.all("sites").into_iter().map(str::parse);
+    let wrong = |error| RequestError::usage(format!("sites: {error}")).at("sites");
+    names.collect::<Result<_, _>>().map_err(wrong)
 }
 
 /// Returns the end of a local day.

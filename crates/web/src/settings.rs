@@ -3,7 +3,7 @@
 use std::fs;
 
 use api::text::LocalClock;
-use api::{Scope, SunEvent, TokenInfo};
+use api::{Scope, SiteName, SunEvent, TokenInfo};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -38,6 +38,8 @@ struct SettingsPage {
     tokens: Vec<TokenRow>,
     /// The form of a new token.
     token: Editor,
+    /// Sites that a login can be bound to; empty where there is one.
+    sites: Vec<SiteName>,
     /// A token that was just made, and is shown once: its name and its secret.
     new_token: Option<(String, String)>,
     timezone: String,
@@ -59,7 +61,19 @@ struct PasswordForm {
     heading: &'static str,
     hint: &'static str,
     is_set: bool,
+    /// Sites that its logins see; all if empty.
+    sites: Vec<SiteName>,
     editor: Editor,
+}
+
+impl PasswordForm {
+    /// Returns true if this site is chosen in the form.
+    fn has_site(&self, site: &SiteName) -> bool {
+        match self.editor.fields().all("sites").as_slice() {
+            [] => self.sites.contains(site),
+            chosen => chosen.contains(&site.as_str()),
+        }
+    }
 }
 
 /// A token in the list.
@@ -144,6 +158,7 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
         tokens: auth.map_or_else(Vec::new, |auth| token_rows(&auth.tokens(), &clock)),
         passwords: auth.map_or_else(Vec::new, |auth| password_forms(auth, forms.password)),
         token: forms.token,
+        sites: sites(state, visit),
         new_token: forms.new_token,
         timezone: format::zone(&hub.clock().timezone),
         place: config.place.map(|place| (place.latitude, place.longitude)),
@@ -167,13 +182,37 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
     page.frame.send(&page)
 }
 
+/// Returns the sites that the visitor can bind a login to; none where there is one.
+fn sites(state: &PagesState, visit: &Visit) -> Vec<SiteName> {
+    let hub = &state.hub;
+    let others = hub.sites().others();
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let own = hub.config().site.clone();
+    let names = others.iter().map(|other| other.name().clone());
+    let is_seen = |site: &SiteName| {
+        let caller = visit.caller.as_ref();
+        !site.is_empty() && caller.is_none_or(|caller| caller.sees(site))
+    };
+    let mut names: Vec<SiteName> = names.chain([own]).filter(is_seen).collect();
+    names.sort();
+    names
+}
+
+/// Returns the sites that a login is bound to, as the end of a sentence.
+fn sites_words(sites: &[SiteName]) -> String {
+    let names: Vec<&str> = sites.iter().map(SiteName::as_str).collect();
+    names.join(", ")
+}
+
 fn password_forms(auth: &AccessControl, refused: Option<(Scope, Editor)>) -> Vec<PasswordForm> {
     let mut refused = refused;
     let kinds = [
         (
             Scope::Admin,
             "Password",
-            "At least 10 characters. All other browsers are logged out.",
+            "At least 8 characters. All other browsers are logged out.",
         ),
         (
             Scope::Read,
@@ -186,6 +225,7 @@ fn password_forms(auth: &AccessControl, refused: Option<(Scope, Editor)>) -> Vec
         heading,
         hint,
         is_set: auth.has_password(scope),
+        sites: auth.password_sites(scope),
         editor: refused
             .take_if(|(of, _)| *of == scope)
             .map_or_else(Editor::default, |(_, editor)| editor),
@@ -218,7 +258,13 @@ fn token_rows(tokens: &[TokenInfo], clock: &LocalClock) -> Vec<TokenRow> {
             id: token.id.to_string(),
             name: token.name.clone(),
             access: access_words(token.scope),
-            details: format!("{used}, {made}, {expires}."),
+            details: match token.sites.as_slice() {
+                [] => format!("{used}, {made}, {expires}."),
+                sites => {
+                    let sites = sites_words(sites);
+                    format!("Sites: {sites}. {used}, {made}, {expires}.")
+                }
+            },
         }
     };
     tokens.iter().map(row).collect()
@@ -292,6 +338,15 @@ impl MqttRow {
 }
 
 impl SettingsPage {
+    /// Returns the state of a password as a sentence.
+    fn password_words(&self, password: &PasswordForm) -> String {
+        match (password.is_set, password.sites.as_slice()) {
+            (false, _) => "None is set.".to_owned(),
+            (true, []) => "It is set.".to_owned(),
+            (true, sites) => format!("It is set; its logins see {}.", sites_words(sites)),
+        }
+    }
+
     fn access(&self) -> &'static str {
         access_words(self.frame.scope())
     }

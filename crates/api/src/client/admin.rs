@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Client, ClientError, Download};
 use crate::{
-    Id, LogEntry, LogRequest, LoginLink, LoginLinkRequest, NewToken, Scope, SiteView, TokenInfo,
-    TokenRequest,
+    Id, LogEntry, LogRequest, LoginLink, LoginLinkRequest, NewToken, Scope, SiteName, SiteView,
+    TokenInfo, TokenRequest,
 };
 
 /// Maximum time until a backup begins: the hub makes the whole copy before it sends the first byte.
@@ -48,22 +48,29 @@ impl Client {
         self.delete(&format!("tokens/{id}")).done().await
     }
 
-    /// Sets the password for browsers, or removes it. There is one for each of the scopes `admin` and `read`.
+    /// Sets the password for browsers, or removes it. There is one for each of the scopes `admin` and `read`. Without `sites` it
+    /// keeps those of the password before.
     pub async fn set_password(
         &self,
         password: Option<&str>,
         scope: Scope,
+        sites: Option<&[SiteName]>,
     ) -> Result<(), ClientError> {
         /// Borrows the secret: a JSON value would leave a copy of it behind.
         #[derive(Serialize)]
         struct Password<'a> {
             password: Option<&'a str>,
             scope: Scope,
+            // A hub of a version without sites knows no such field.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            sites: Option<&'a [SiteName]>,
         }
-        self.put("password")
-            .json(&Password { password, scope })
-            .done()
-            .await
+        let password = Password {
+            password,
+            scope,
+            sites,
+        };
+        self.put("password").json(&password).done().await
     }
 
     /// Returns a link that logs a browser in once.

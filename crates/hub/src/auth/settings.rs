@@ -1,5 +1,9 @@
 //! Keys of the settings that access control stores.
 
+use api::RequestError;
+
+use crate::store::SettingStore;
+
 /// The hash of the password.
 pub(crate) const PASSWORD: &str = "trust.password";
 /// The hash of the password of view-only logins.
@@ -14,4 +18,13 @@ pub(super) const UNREADABLE_TOKENS: &str = "trust.tokens.unreadable";
 /// Returns the key of the link that a hub has printed, where several hubs share the settings.
 pub(super) fn link(hub: &str) -> String {
     format!("trust.link.{hub}")
+}
+
+/// Reads a setting.
+pub(super) async fn read(
+    settings: &dyn SettingStore,
+    key: &str,
+) -> Result<Option<String>, RequestError> {
+    let value = settings.setting(key).await;
+    value.map_err(|error| RequestError::from(&error))
 }

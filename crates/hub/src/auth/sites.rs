@@ -16,7 +16,13 @@ impl Caller {
         self.login.sites.is_empty()
     }
 
-    /// Returns the sites of a token or link that the caller makes: those that are requested, else its own.
+    /// Returns true if the caller may replace what is bound to these sites.
+    pub(super) fn sees_all_of(&self, sites: &[SiteName]) -> bool {
+        let mut own = sites.iter();
+        self.sees_all_sites() || (!sites.is_empty() && own.all(|site| self.sees(site)))
+    }
+
+    /// Returns the sites of a token, link or password that the caller makes: those that are requested, else its own.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ mod login;
 mod password;
 mod proxy;
 mod scope;
+mod sites;
 mod start;
 mod token;
 

@@ -222,4 +222,5 @@ impl SiteSelection {
 pub(crate) fn forbidden(site: &SiteName) -> RequestError {
     let message = format!("this login does not include {}", title(site));
     RequestError::new(ErrorKind::Forbidden, message)
+        .hint("the page Sites and `GET /api/v1/sites` list what it includes")
 }

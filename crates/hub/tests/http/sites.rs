@@ -1,12 +1,18 @@
 //! Two sites in one database, each with a hub of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt as _;
 use hub::Hub;
+use hub::auth::{AccessControl, protect};
 use hub::store::{HistoryStore as _, Postgres, PostgresConfig, Retention, Sample, Used};
 use jiff::SignedDuration;
 use plugs::Reading;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::needs;
 use crate::server::PostgresServer;
@@ -313,11 +319,85 @@ fn a_site_that_is_not_heard_is_shown_as_such() {
     });
 }
 
+/// A browser at Berlin's hub that logs in with a password for Hamburg.
+#[test]
+fn a_login_that_is_bound_to_a_site_sees_that_one_alone() {
+    in_network(async {
+        let Some(world) = TwoSites::open().await else {
+            return;
+        };
+        let hub = &world.berlin.hub;
+        let settings = Arc::clone(hub.store()) as _;
+        let listen = "127.0.0.1:8480".parse().unwrap();
+        let auth = AccessControl::load(
+            settings,
+            hub.config(),
+            listen,
+            Vec::new(),
+            hub.bus().clone(),
+            hub.lease().clone(),
+        );
+        let router = protect(hub::http::router(hub.clone()), auth.await.unwrap());
+        let ask = async |method: &str, path: &str, header: (&str, &str), body: Value| {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("host", "127.0.0.1:8480")
+                .header("content-type", "application/json")
+                .header(header.0, header.1)
+                .body(Body::from(body.to_string()));
+            let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+            (parts.status.as_u16(), parts.headers, json)
+        };
+        let token = std::fs::read_to_string(hub.config().state.join("admin-token")).unwrap();
+        let admin = format!("Bearer {}", token.trim());
+        let admin = ("authorization", admin.as_str());
+        let password = "a long enough secret";
+        let body = json!({"password": password, "sites": ["hamburg"]});
+        assert_eq!(ask("PUT", "/api/v1/password", admin, body).await.0, 204);
+        let body = json!({"password": password});
+        let (_, headers, _) = ask("POST", "/api/v1/login", ("x-none", ""), body).await;
+        let cookie = headers["set-cookie"].to_str().unwrap();
+        let login = ("cookie", cookie.split(';').next().unwrap());
+        for path in ["/api/v1/plugs", "/api/v1/sites"] {
+            let (status, _, list) = ask("GET", path, login, Value::Null).await;
+            assert_eq!((status, sites(&list)), (200, vec!["hamburg"]), "{path}");
+            assert_eq!(
+                sites(&ask("GET", path, admin, Value::Null).await.2).len(),
+                2
+            );
+        }
+        let own = format!("/api/v1/plugs/{}", hex(1));
+        for (method, path) in [
+            ("GET", "/api/v1/plugs?site=berlin"),
+            ("GET", own.as_str()),
+            ("GET", "/api/v1/hub"),
+            ("GET", "/api/v1/events"),
+            ("PATCH", own.as_str()),
+        ] {
+            let (status, _, problem) = ask(method, path, login, json!({"name": "x"})).await;
+            assert!(
+                matches!(status, 403 | 404),
+                "{method} {path}: {status} {problem}"
+            );
+        }
+        world.end().await;
+    });
+}
+
 #[test]
 fn a_hub_that_is_alone_answers_as_ever() {
     in_network(async {
         let plugs = Plugs::start(vec![plug(1, &[])]).await;
         let house = House::open().await;
+        let empty = house.get("/api/v1/sites").await.expect(200);
+        for field in ["power_w", "energy_today_wh"] {
+            let figure = empty[0][field].as_f64().unwrap();
+            assert!(figure == 0.0 && figure.is_sign_positive(), "{empty}");
+        }
         house.adopt(1).await;
         let listed = house.get("/api/v1/plugs").await.expect(200);
         assert_eq!(listed[0].get("site"), None, "{listed}");

@@ -249,6 +249,46 @@ fn a_password_comes_from_a_file_or_standard_input() {
 }
 
 #[test]
+fn a_password_is_bound_to_sites() {
+    let home = Home::with_network();
+    let file = home.write("password", "a long enough secret\n");
+    let set = |options: &[&str]| {
+        let words = [
+            "hub",
+            "password",
+            "--view",
+            "--file",
+            file.to_str().unwrap(),
+        ];
+        home.run(&[&words, options].concat()).ends_with(0);
+    };
+    // Before there is a hub, and while it runs.
+    set(&["--site", "berlin", "--site", "hamburg"]);
+    let hub = Hub::start(&home, &[]);
+    let jar = home.path("cookies");
+    let curl = |path: &str, options: &[&str]| {
+        let mut command = std::process::Command::new("curl");
+        command.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-b"]);
+        command.arg(&jar).arg("-c").arg(&jar).args(options);
+        let run = finish(command.arg(format!("{}{path}", hub.url)).output());
+        run.ends_with(0).stdout
+    };
+    let own_site = || {
+        let body = r#"{"password":"a long enough secret"}"#;
+        let login = ["-H", "Content-Type: application/json", "-d", body];
+        assert_eq!(curl("/api/v1/login", &login), "204");
+        curl("/api/v1/hub", &[])
+    };
+    assert_eq!(own_site(), "403");
+    set(&[]);
+    assert_eq!(own_site(), "403", "a new password keeps the sites");
+    set(&["--all-sites"]);
+    assert_eq!(own_site(), "200");
+    let words = ["hub", "password", "--all-sites", "--site", "berlin"];
+    home.json(&words).ends_with(2);
+}
+
+#[test]
 fn with_a_password_others_may_reach_it() {
     let home = Home::with_network();
     let hub = Hub::start(&home, &[]);

@@ -119,3 +119,71 @@ fn one_site_or_all_of_them() {
         hamburg.end(Signal::SIGTERM);
     }
 }
+
+#[test]
+fn the_settings_bind_a_password_and_a_token_to_sites() {
+    let axe = needs::met(needs::client("node/node_modules/axe-core/axe.min.js"));
+    let Some(world) = TwoSites::open(Look::default()) else {
+        return;
+    };
+    let (browser, url) = (&world.browser, &world.berlin.url);
+    let settings = format!("{url}/settings");
+    let holds = |css: &str, text: &str| {
+        let inner = format!("document.querySelector('{css}')?.innerText?.includes('{text}')");
+        browser.until(&format!("return {inner} === true"));
+    };
+    let fields = "return [...document.querySelectorAll('input[name=sites]')].map(box => box.value)";
+    browser.go(&settings);
+    browser.shows("h1", "Settings");
+    assert_eq!(browser.js(fields), json!([]), "there is one site");
+    let hamburg = Hub::run(world.hamburg(&["serve"]));
+    world.shows("/sites", "#h-sites ~ *, tbody th", "hamburg");
+
+    browser.go(&settings);
+    browser.shows("h1", "Settings");
+    // Of both passwords, and of a new token.
+    let both = ["berlin", "hamburg"];
+    assert_eq!(browser.js(fields), json!([both, both, both].concat()));
+    fits(browser, "/settings");
+    if let Some(axe) = &axe {
+        assert_eq!(findings(browser, axe), json!([]), "/settings");
+    }
+    let view = "#password-read";
+    browser.enter(
+        &format!("{view} input[name=password]"),
+        "a long secret of a tablet",
+    );
+    browser.click(&format!("{view} input[value=hamburg]"));
+    browser.click(&format!("{view} button"));
+    holds(view, "It is set; its logins see hamburg.");
+    let chosen = "return [...document.querySelectorAll('#password-read input:checked')].map(box => box.value)";
+    assert_eq!(browser.js(chosen), json!(["hamburg"]));
+
+    browser.click("#tokens summary");
+    browser.enter("#name", "office");
+    browser.click("#tokens input[value=berlin]");
+    browser.click("#tokens form[action$='/settings/tokens'] button");
+    holds("#new-token", "office");
+    let run = world.home.json(&["hub", "token", "list"]).ends_with(0);
+    let tokens = run.json();
+    let mut tokens = tokens.as_array().unwrap().iter();
+    let office = tokens.find(|token| token["name"] == "office").unwrap();
+    assert_eq!(office["sites"], json!(["berlin"]));
+    browser.go(&settings);
+    holds("#tokens", "Sites: berlin.");
+
+    // Who logs in with the password sees Hamburg, and no page of Berlin's plugs.
+    browser.click("form[action$='/logout'] button");
+    browser.shows("h1", "Log in");
+    browser.enter("#password", "a long secret of a tablet");
+    browser.click("form button");
+    browser.arrives(&format!("{url}/sites"));
+    let page = browser.text("main");
+    assert!(
+        page.contains("hamburg") && !page.contains("berlin"),
+        "{page}"
+    );
+    browser.go(&format!("{url}/energy"));
+    holds("main", "berlin");
+    hamburg.end(Signal::SIGTERM);
+}

@@ -14,6 +14,7 @@ use super::super::client::{ClientConnection, LoginClient};
 use super::super::middleware::{BrowserRequest, CalledHost, Caller, unauthenticated};
 use super::super::pages::{self, local_path};
 use super::super::sessions::{Login, LoginOrigin};
+use super::super::stored_password::StoredPassword;
 use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, password};
 use super::{Input, MAX_BODY_BYTES, OptionalInput, not_allowed};
 use crate::guest::{LoginPage, LoginProblem};
@@ -221,12 +222,16 @@ impl AccessControl {
             let state = self.state();
             (state.password.clone(), state.view_password.clone())
         };
+        let hash = |password: &Option<StoredPassword>| {
+            let password = password.as_ref();
+            password.map(|password| password.hash.clone())
+        };
         // Both, so that the time reveals nothing about either.
-        let is_right = password::verify(given.clone(), kept).await;
-        let is_view = password::verify(given, view).await;
-        let (origin, scope) = match (is_right, is_view) {
-            (true, _) => (LoginOrigin::Password, Scope::Admin),
-            (false, true) => (LoginOrigin::ViewPassword, Scope::Read),
+        let is_right = password::verify(given.clone(), hash(&kept)).await;
+        let is_view = password::verify(given, hash(&view)).await;
+        let (origin, scope, password) = match (is_right, is_view) {
+            (true, _) => (LoginOrigin::Password, Scope::Admin, kept),
+            (false, true) => (LoginOrigin::ViewPassword, Scope::Read, view),
             (false, false) => {
                 tracing::warn!(%client, "a wrong password was tried");
                 self.state().refusals.add(client);
@@ -238,7 +243,7 @@ impl AccessControl {
         let login = Login {
             origin,
             scope,
-            sites: Vec::new(),
+            sites: password.map_or_else(Vec::new, |password| password.sites),
         };
         Ok((login, client))
     }

@@ -1,6 +1,6 @@
 //! Setting the password.
 
-use api::{ErrorKind, ProblemDocument, RequestError, Scope};
+use api::{ErrorKind, ProblemDocument, RequestError, Scope, SiteName};
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 
 use super::super::middleware::Caller;
 use super::super::sessions::LoginOrigin;
-use super::super::{
-    AccessControl, Credential, check_differs, check_listen, password, password_keys,
-};
+use super::super::stored_password::{StoredPassword, check_differs, password_keys};
+use super::super::{AccessControl, AuthState, Credential, check_listen, password};
 use super::{Input, MAX_BODY_BYTES};
 use crate::guest::LoginProblem;
 use crate::http::problem::Problem;
@@ -30,6 +29,9 @@ pub struct NewPassword {
     /// each; `admin` unless given.
     #[serde(default)]
     pub scope: Scope,
+    /// Sites that its logins may see; `[]` is all. Unless given, those of the password before.
+    #[serde(default)]
+    pub sites: Option<Vec<SiteName>>,
 }
 
 /// Reads a field that can be null but must be present.
@@ -62,24 +64,24 @@ fn wrong_current() -> RequestError {
 impl AccessControl {
     /// Returns true if there is a password of this scope.
     pub fn has_password(&self, scope: Scope) -> bool {
+        self.state().password_of(scope).is_some()
+    }
+
+    /// Returns the sites that logins with the password of this scope may see; all if empty.
+    pub fn password_sites(&self, scope: Scope) -> Vec<SiteName> {
         let state = self.state();
-        match scope {
-            Scope::Admin => state.password.is_some(),
-            _ => state.view_password.is_some(),
-        }
+        let password = state.password_of(scope).as_ref();
+        password.map_or_else(Vec::new, |password| password.sites.clone())
     }
 
     /// Sets or removes a password.
     ///
     /// # Errors
     ///
-    /// [`Problem`] with the field that is wrong; of kind `forbidden` if the current password is needed and wrong, also after too many attempts.
+    /// [`Problem`] with the field that is wrong; of kind `forbidden` if the current password is needed and wrong, also after too many attempts,
+    /// and for the sites of others.
     pub async fn change_password(&self, new: NewPassword, caller: &Caller) -> Result<(), Problem> {
-        if !caller.sees_all_sites() {
-            // A login by password sees all sites.
-            let message = "a login that is bound to sites sets no password";
-            return Err(RequestError::new(ErrorKind::Forbidden, message).into());
-        }
+        let sites = self.granted_sites(&new, caller)?;
         let is_set = self.has_password(Scope::Admin);
         match new.current {
             Some(current) if is_set => {
@@ -96,13 +98,30 @@ impl AccessControl {
             }
             _ => {}
         }
-        self.set_password(new.password, new.scope, caller).await
+        self.set_password(new.password, new.scope, sites, caller)
+            .await
+    }
+
+    /// Returns the sites of a new password.
+    fn granted_sites(
+        &self,
+        new: &NewPassword,
+        caller: &Caller,
+    ) -> Result<Vec<SiteName>, RequestError> {
+        let before = self.password_sites(new.scope);
+        if self.has_password(new.scope) && !caller.sees_all_of(&before) {
+            let message = "this password is for sites that this login does not see";
+            return Err(RequestError::new(ErrorKind::Forbidden, message)
+                .hint("change it with a login for all of its sites"));
+        }
+        caller.granted(new.sites.as_ref().unwrap_or(&before))
     }
 
     async fn set_password(
         &self,
         new: Option<Credential>,
         scope: Scope,
+        sites: Vec<SiteName>,
         caller: &Caller,
     ) -> Result<(), Problem> {
         let (key, _) = password_keys(scope)?;
@@ -110,17 +129,11 @@ impl AccessControl {
         let kept = match new {
             Some(new) => {
                 password::check(&new)?;
-                let other = {
-                    let state = self.state();
-                    let other = if is_view {
-                        &state.password
-                    } else {
-                        &state.view_password
-                    };
-                    other.clone()
-                };
+                let other = if is_view { Scope::Admin } else { Scope::Read };
+                let other = self.state().password_of(other).clone();
                 check_differs(&new, other).await?;
-                Some(password::hash(new).await?)
+                let hash = password::hash(new).await?;
+                Some(StoredPassword { hash, sites })
             }
             None if is_view => None,
             None => {
@@ -130,7 +143,8 @@ impl AccessControl {
             }
         };
         let turn = self.0.changing.lock().await;
-        self.write(&[(key, kept.as_ref().map(Credential::reveal))])
+        let text = kept.as_ref().map(StoredPassword::to_text);
+        self.write(&[(key, text.as_ref().map(Credential::reveal))])
             .await?;
         tracing::info!(is_set = kept.is_some(), %scope, "the password was changed");
         let change = if kept.is_some() { "set" } else { "removed" };
@@ -149,5 +163,15 @@ impl AccessControl {
         drop(turn);
         self.save_sessions().await;
         Ok(())
+    }
+}
+
+impl AuthState {
+    /// Returns the password of a scope.
+    fn password_of(&self, scope: Scope) -> &Option<StoredPassword> {
+        match scope {
+            Scope::Admin => &self.password,
+            _ => &self.view_password,
+        }
     }
 }

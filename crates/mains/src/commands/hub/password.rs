@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use api::Scope;
+use api::{Scope, SiteName};
 use serde_json::json;
 
 use crate::commands::hub_config;
@@ -21,12 +21,14 @@ const MAX_LEN: u64 = 1024;
 The password is read from a prompt, a file or standard input, never from the command line. All browsers are logged out. A hub \
 that other computers can reach needs a password: set it before you change `listen`, or while no hub runs here.
 
-With `--view` it is the password of logins that see everything and change nothing, e.g. for a tablet on the wall.
+With `--view` it is the password of logins that see everything and change nothing, e.g. for a tablet on the wall. Where the \
+database holds several sites, its logins see those of `--site`; a new password keeps the sites of the one before.
 
 Examples:
   mains hub password
   mains hub password --file /run/secrets/mains
   mains hub password --view
+  mains hub password --view --site berlin
   mains hub password --clear             # log in with tokens and links only
 
 Exit codes: 0 set, 2 wrong usage or no password, 7 the state directory cannot be used, 8 the hub or its database cannot be \
@@ -41,9 +43,22 @@ pub(super) struct HubPasswordArgs {
     /// Set the password of view-only logins
     #[arg(long)]
     view: bool,
+    /// Site that its logins may see; can be given several times
+    #[arg(long = "site", value_name = "SITE", conflicts_with_all = ["all_sites", "clear"])]
+    sites: Vec<SiteName>,
+    /// Let its logins see all sites
+    #[arg(long, conflicts_with = "clear")]
+    all_sites: bool,
     /// Remove the password
     #[arg(long)]
     clear: bool,
+}
+
+impl HubPasswordArgs {
+    /// Returns the sites that logins may see, none for all; `None` to keep those of the password before.
+    fn sites(&self) -> Option<&[SiteName]> {
+        (self.all_sites || !self.sites.is_empty()).then_some(&self.sites)
+    }
 }
 
 /// Runs `mains hub password`.
@@ -60,10 +75,10 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
     match (&hub, &password) {
         (Some(hub), _) => {
             let password = password.as_ref().map(|password| password.as_str());
-            let set = async { Ok(hub.set_password(password, scope).await?) };
+            let set = async { Ok(hub.set_password(password, scope, args.sites()).await?) };
             context.bounded(set).await?;
         }
-        (None, Some(password)) => keep(context, password, scope).await?,
+        (None, Some(password)) => keep(context, password, scope, args.sites()).await?,
         (None, None) => {}
     }
     super::name_hub(context, hub.as_ref())?;
@@ -85,11 +100,17 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
 }
 
 /// Stores the password for the next hub: one that other computers can reach does not start without.
-async fn keep(context: &Context, password: &SecretText, scope: Scope) -> Result<(), Failure> {
+async fn keep(
+    context: &Context,
+    password: &SecretText,
+    scope: Scope,
+    sites: Option<&[SiteName]>,
+) -> Result<(), Failure> {
     let sources = Sources::read(&context.settings.options);
     let config = hub_config::config(&sources, context.state_directory()?)
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
-    Ok(hub::keep_password(&config, password.as_str(), scope).await?)
+    let sites = sites.map(<[SiteName]>::to_vec);
+    Ok(hub::keep_password(&config, password.as_str(), scope, sites).await?)
 }
 
 async fn read(context: &Context, args: &HubPasswordArgs) -> Result<SecretText, Failure> {
