@@ -121,7 +121,7 @@ pub struct Claim {
     pub id: Id,
     /// The moment that makes it unique.
     pub due: Timestamp,
-    /// True to take over the claim of a hub that held the lease before, and did not finish.
+    /// True to take over the claim of a hub that held the lease before, and did not finish, or its own whose reply was lost.
     pub resumes: bool,
 }
 

@@ -58,10 +58,11 @@ const TAKE: &str = "UPDATE lease SET holder = $1, until = now() + interval '10 s
 const RELEASE: &str =
     "UPDATE lease SET holder = NULL, until = now() WHERE holder = $1 AND number = $2";
 
-/// Claims for the holder of the lease; a claim of an earlier holder is taken over where that is wanted.
+/// Claims for the holder of the lease; a claim of an earlier holder is taken over where that is wanted, and one of its own whose
+/// reply was lost.
 const CLAIM: &str = "INSERT INTO claims (kind, id, due_ms, number, at) SELECT $1, $2, $3, $4, now() \
     FROM lease WHERE number = $4 AND until > clock_timestamp() \
-    ON CONFLICT (kind, id, due_ms) DO UPDATE SET number = $4, at = now() WHERE $5 AND claims.number < $4 \
+    ON CONFLICT (kind, id, due_ms) DO UPDATE SET number = $4, at = now() WHERE $5 AND claims.number <= $4 \
     RETURNING xmax = 0";
 
 const TELL: &str = "SELECT pg_notify($1, current_schema() || ' hubs')";
