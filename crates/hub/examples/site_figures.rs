@@ -138,7 +138,8 @@ async fn year(store: Arc<Postgres>) {
 fn sample(plug: u32, second: i64, gap: i64) -> Sample {
     let at = moment(second);
     let power = f64::from(400 + fastrand::i32(0..300)) / 10.0;
-    let counter = u64::try_from((second - BEGIN + 366 * DAY) / 60).unwrap();
+    let counted = |second: i64| u64::try_from((second - BEGIN + 366 * DAY) / 60).unwrap();
+    let counter = counted(second);
     Sample {
         reading: Reading {
             plug: mac(plug),
@@ -151,7 +152,7 @@ fn sample(plug: u32, second: i64, gap: i64) -> Sample {
         },
         used: Some(Used {
             since: moment(second - gap),
-            energy_wh: power * gap as f64 / 3600.0,
+            energy_wh: (counter - counted(second - gap)) as f64,
         }),
         energy: Some(EnergyState {
             total_wh: counter,
