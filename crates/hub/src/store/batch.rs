@@ -164,13 +164,20 @@ impl Batch {
 }
 
 /// Returns the part of a sample's energy that the lifetime total does not have yet. What one hub measured and another one counted
-/// by its first reading after a takeover comes from both: late, out of a spool, or again.
+/// by its first reading after a takeover comes from both: late, out of a spool, or again. A server that crashed has lost the last
+/// readings, which their hub takes for written; the next one brings their energy.
 fn uncounted(sample: &Sample, known: Option<EnergyState>) -> Option<Used> {
     let used = sample.used?;
     let (Some(state), Some(known)) = (sample.energy, known) else {
         return Some(used);
     };
     let new_wh = state.total_wh.saturating_sub(known.total_wh) as f64;
+    if new_wh >= used.energy_wh + 1.0 && continues(Some(known), state) {
+        return Some(Used {
+            since: used.since.min(known.at),
+            energy_wh: new_wh,
+        });
+    }
     if used.energy_wh <= new_wh {
         return Some(used);
     }

@@ -315,8 +315,8 @@ impl ModelRun {
         let at = self.last[plug] + next.after_ms;
         let is_late = at <= self.last[plug];
         self.last[plug] = self.last[plug].max(at);
-        // What was used is told from one reading to a later one, and never twice.
-        let used = next.used.filter(|_| !is_late).map(|watts| {
+        // What was used is told from one reading to a later one, never twice, and with the total that has it.
+        let used = next.used.filter(|_| !is_late && next.counts).map(|watts| {
             let since = self.last_used[plug];
             self.last_used[plug] = at;
             self.longest_gap = self.longest_gap.max(at - since);

@@ -169,7 +169,37 @@ async fn a_late_reading_of_a_successor_leaves_the_total_alone(place: StorePlace)
     assert_eq!(store.energy().await.unwrap()[0].1.total_wh, 501);
 }
 
+/// The hub goes on from a reading that it takes for written.
+async fn the_next_reading_brings_what_a_crash_of_the_server_lost(place: StorePlace) {
+    let store = place.store().await;
+    let begin = t("2026-11-22T12:00:00Z").as_millisecond();
+    let measured = |seconds: i64, used_wh: f64, total_wh| {
+        let at = ms(begin + seconds * 1000);
+        Sample {
+            reading: reading(1, at, 1800.0),
+            used: Some(Used {
+                since: ms(begin + (seconds - 10) * 1000),
+                energy_wh: used_wh,
+            }),
+            energy: Some(total(total_wh, total_wh, at)),
+        }
+    };
+    store.append(&[measured(0, 5.0, 5)]).await.unwrap();
+    let _lost = [measured(10, 5.0, 10)];
+    store.append(&[measured(20, 5.0, 15)]).await.unwrap();
+    let quarters = store.quarters(Some(mac(1)), ms(0), t("2026-11-23T00:00:00Z"));
+    let sum: f64 = quarters
+        .await
+        .unwrap()
+        .iter()
+        .map(|one| one.energy_wh)
+        .sum();
+    assert!((sum - 15.0).abs() < 1e-6, "{sum}");
+    assert_eq!(store.energy().await.unwrap()[0].1.total_wh, 15);
+}
+
 for_each_store!(
     energy_counts_once_over_takeovers,
     a_late_reading_of_a_successor_leaves_the_total_alone,
+    the_next_reading_brings_what_a_crash_of_the_server_lost,
 );
