@@ -26,12 +26,16 @@ use firing::{ScheduleRun, ScheduleRunResult};
 
 /// Delay up to which a run is on time: the hub may have been busy.
 const ON_TIME_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+/// Maximum difference between the clocks of two hubs up to which a run that one has begun is finished by the other one at once.
+const MAX_CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(5);
 /// A schedule in operation.
 #[derive(Debug)]
 struct ActiveSchedule {
     stored: Stored<Schedule>,
     record: RunState<ScheduleState>,
     dealt_with: Timestamp,
+    /// Due time of a run that a hub whose clock was ahead has begun: it is due, although not by this clock.
+    begun_ahead: Option<Timestamp>,
     next: Option<Timestamp>,
     is_firing: bool,
 }
@@ -130,10 +134,13 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             memory.fired.take_back(due);
             dealt_with = dealt_with.min(just_before(due));
         }
+        let is_ahead =
+            |due: &Timestamp| *due > now && due.duration_since(now) <= MAX_CLOCK_DIFFERENCE;
         let active = ActiveSchedule {
             stored,
             record,
             dealt_with,
+            begun_ahead: resumed.filter(is_ahead),
             next: None,
             is_firing,
         };
@@ -170,6 +177,10 @@ impl<S: AutomationContext> ScheduleRunner<S> {
         // During a run nothing is missed: the schedule is checked again afterwards.
         if active.is_firing || !active.stored.body.enabled || active.record.halted.is_some() {
             return;
+        }
+        if let Some(due) = active.begun_ahead.take() {
+            active.dealt_with = now;
+            return self.fire(id, due, now);
         }
         let was_ahead = active.dealt_with > now;
         if was_ahead {

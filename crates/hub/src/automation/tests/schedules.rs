@@ -316,6 +316,29 @@ async fn a_hub_that_ended_in_the_middle() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_a_hub_with_a_clock_ahead_has_begun() {
+    for (minutes_behind, at_once) in [(2, 1), (10, 0)] {
+        let home = TestHome::new("2026-03-02T05:59:00Z");
+        let run = home.start().await;
+        let id = run.schedule(daily("07:00", "on")).await;
+        run.stop().await;
+        home.leave(Collection::Schedules, &id, |state| {
+            state["memory"]["dealt_with"] = json!("2026-03-02T06:00:00.001Z");
+            state["memory"]["firing"] = json!("2026-03-02T06:00:00Z");
+        });
+        pass("70s").await;
+        home.set_clock(SignedDuration::from_mins(-minutes_behind));
+        let run = home.start().await;
+        pass("30s").await;
+        assert_eq!(home.told().len(), at_once, "{minutes_behind}");
+        // By this clock its time is still to come; it has run.
+        pass("15m").await;
+        assert_eq!(home.told().len(), 1 - at_once, "{minutes_behind}");
+        run.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plug_that_does_not_answer_is_tried_for_a_minute() {
     let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
