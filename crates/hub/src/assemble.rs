@@ -6,6 +6,7 @@ use api::{ErrorChain, RequestError};
 use axum::Router;
 
 use crate::auth::AccessControl;
+use crate::automation::run_state;
 use crate::bridges::HueBridges;
 use crate::context::{RunContext, TaskGroup};
 use crate::event::EventBus;
@@ -60,7 +61,8 @@ pub(crate) async fn assemble(
     let energy = store.energy().await.map_err(|error| unreadable(&error))?;
     let energy = recorder.latest_totals(energy).await;
     let groups = load(&store).await?;
-    let schedules = load(&store).await?;
+    let schedules = Repository::load_with(store.clone(), run_state::begun).await;
+    let schedules = schedules.map_err(|error| unreadable(&error))?;
     let rules = load(&store).await?;
     let tariffs = load(&store).await?;
     if has_contact {

@@ -24,6 +24,7 @@ pub struct Repository<T>(Arc<Inner<T>>);
 #[derive(Debug)]
 struct Inner<T> {
     store: Arc<dyn DocumentStore>,
+    initial_state: InitialState,
     entries: RwLock<BTreeMap<Id, Entry<T>>>,
     /// Held from the start of a change until it is persisted, so that concurrent edits cannot both succeed.
     changing: Mutex<()>,
@@ -31,6 +32,9 @@ struct Inner<T> {
     saving: Mutex<()>,
     changes: watch::Sender<u64>,
 }
+
+/// Returns the state that a document has from an edit on, by the state before and the new revision.
+pub type InitialState = fn(Value, u64) -> Value;
 
 #[derive(Debug, Clone)]
 struct Entry<T> {
@@ -46,6 +50,18 @@ impl<T: Document> Repository<T> {
     ///
     /// [`StoreError`] if the store cannot be read.
     pub async fn load(store: Arc<dyn DocumentStore>) -> Result<Self, StoreError> {
+        Self::load_with(store, |state, _| state).await
+    }
+
+    /// Loads the collection. Each edit is written together with the initial state.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::load`].
+    pub async fn load_with(
+        store: Arc<dyn DocumentStore>,
+        initial_state: InitialState,
+    ) -> Result<Self, StoreError> {
         let mut entries = BTreeMap::new();
         for document in store.documents(T::COLLECTION).await? {
             match read(document.body) {
@@ -65,6 +81,7 @@ impl<T: Document> Repository<T> {
         }
         Ok(Self(Arc::new(Inner {
             store,
+            initial_state,
             entries: RwLock::new(entries),
             changing: Mutex::default(),
             saving: Mutex::default(),
@@ -125,7 +142,7 @@ impl<T: Document> Repository<T> {
         let entry = Entry {
             revision: 1,
             body,
-            state: Value::Null,
+            state: (self.0.initial_state)(Value::Null, 1),
         };
         self.keep(&id, entry).await
     }
@@ -146,10 +163,11 @@ impl<T: Document> Repository<T> {
         let _changing = self.0.changing.lock().await;
         let old = self.current(id, if_match)?;
         self.check_name(&body, Some(id))?;
+        let revision = old.revision + 1;
         let entry = Entry {
-            revision: old.revision + 1,
+            revision,
             body,
-            state: old.state,
+            state: (self.0.initial_state)(old.state, revision),
         };
         self.keep(id, entry).await
     }
@@ -207,6 +225,7 @@ impl<T: Document> Repository<T> {
         let edit = |(id, entry): (&Id, &Entry<T>)| {
             let mut entry = entry.clone();
             entry.revision += 1;
+            entry.state = (self.0.initial_state)(entry.state, entry.revision);
             change(&mut entry.body).then(|| (id.clone(), entry))
         };
         let edited = self.read().iter().filter_map(edit).collect();

@@ -75,6 +75,16 @@ impl<M: Serialize + DeserializeOwned + Default> RunState<M> {
     }
 }
 
+/// Returns the state of a schedule that is made or edited now. It is written together with the schedule, so that a run is made up
+/// which is due while the hub is down, even if it was killed right after the edit.
+pub(crate) fn begun(state: Value, revision: u64) -> Value {
+    let mut record = RunState::<ScheduleState>::read(&state, revision);
+    let now = plugs::now();
+    record.memory.since = Some(now);
+    record.memory.dealt_with = Some(now);
+    record.write()
+}
+
 /// Returns the fields that the hub adds to a schedule: `next` is the time at which it will fire.
 pub(crate) fn schedule_status(
     schedules: &Repository<Schedule>,

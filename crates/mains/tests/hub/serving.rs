@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
 
 use crate::home::{Home, finish};
-use crate::house::Hub;
+use crate::house::{Hub, adopt, eventually};
 
 #[test]
 fn it_prints_a_login_url_and_ends_with_a_signal() {
@@ -183,4 +184,39 @@ fn a_database_of_a_newer_version_is_left_alone() {
     assert_eq!(run.error_kind(), "unavailable");
     assert!(run.stdout.contains("newer version"), "{run:?}");
     assert_eq!(std::fs::read(&database).unwrap(), before);
+}
+
+/// What the hub has noted of a schedule by itself is written a moment after the schedule.
+#[test]
+fn a_schedule_that_was_made_right_before_a_kill_is_made_up() {
+    let mut home = Home::with_network();
+    home.emulate(&["--relay", "off"], 1);
+    let hub = Hub::start(&home, &[]);
+    adopt(&home, &["127.0.0.2"]);
+    home.run(&["name", "127.0.0.2", "lamp"]).ends_with(0);
+    // Never on a second that is about to begin.
+    let due = Timestamp::now() + SignedDuration::from_millis(2_500);
+    let once = due.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let add = [
+        "schedule",
+        "add",
+        "soon",
+        "--targets",
+        "lamp",
+        "--action",
+        "on",
+        "--once",
+        &once,
+        "--catch-up",
+        "5m",
+    ];
+    home.run(&add).ends_with(0);
+    hub.end(Signal::SIGKILL);
+    while Timestamp::now() <= due {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _hub = Hub::start(&home, &[]);
+    eventually("the lamp is on", || {
+        home.json(&["status", "lamp"]).ends_with(0).json()[0]["relay"] == "on"
+    });
 }
