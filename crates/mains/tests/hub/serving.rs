@@ -186,7 +186,7 @@ fn a_database_of_a_newer_version_is_left_alone() {
     assert_eq!(std::fs::read(&database).unwrap(), before);
 }
 
-/// What the hub has noted of a schedule by itself is written a moment after the schedule.
+/// The hub writes its own notes of a schedule a moment after the schedule.
 #[test]
 fn a_schedule_that_was_made_right_before_a_kill_is_made_up() {
     let mut home = Home::with_network();
