@@ -127,9 +127,10 @@ impl Connections {
     }
 
     fn renew(&self) -> Result<(), StoreError> {
+        // Locked before the fence is read, so that no connections of an earlier fence take the place of later ones.
+        let mut present = self.pool.write().unwrap_or_else(PoisonError::into_inner);
         let fence = *self.fence.lock().unwrap_or_else(PoisonError::into_inner);
-        let renewed = pool(self.purpose, &self.config, fence)?;
-        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+        *present = pool(self.purpose, &self.config, fence)?;
         Ok(())
     }
 }
