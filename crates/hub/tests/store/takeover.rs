@@ -88,6 +88,13 @@ impl MeasuringHub {
     }
 }
 
+/// Returns the energy of the plug in all quarters of an hour.
+async fn energy_in_history(store: &dyn Store) -> f64 {
+    let quarters = store.quarters(Some(mac(1)), ms(0), t("2026-11-23T00:00:00Z"));
+    let quarters = quarters.await.unwrap();
+    quarters.iter().map(|one| one.energy_wh).sum()
+}
+
 async fn energy_counts_once_over_takeovers(place: StorePlace) {
     let first = place.store().await;
     let second = match place.is_file() {
@@ -130,13 +137,7 @@ async fn energy_counts_once_over_takeovers(place: StorePlace) {
         time += 2000;
         counter = hubs[active].measure(time).max(counter);
         hubs[active].write(1, false).await;
-        let quarters = first.quarters(Some(mac(1)), ms(0), t("2026-11-23T00:00:00Z"));
-        let sum: f64 = quarters
-            .await
-            .unwrap()
-            .iter()
-            .map(|one| one.energy_wh)
-            .sum();
+        let sum = energy_in_history(&*first).await;
         let expected = (counter - begin) as f64;
         assert!(
             (sum - expected).abs() < 1e-6,
@@ -187,13 +188,7 @@ async fn the_next_reading_brings_what_a_crash_of_the_server_lost(place: StorePla
     store.append(&[measured(0, 5.0, 5)]).await.unwrap();
     let _lost = [measured(10, 5.0, 10)];
     store.append(&[measured(20, 5.0, 15)]).await.unwrap();
-    let quarters = store.quarters(Some(mac(1)), ms(0), t("2026-11-23T00:00:00Z"));
-    let sum: f64 = quarters
-        .await
-        .unwrap()
-        .iter()
-        .map(|one| one.energy_wh)
-        .sum();
+    let sum = energy_in_history(&*store).await;
     assert!((sum - 15.0).abs() < 1e-6, "{sum}");
     assert_eq!(store.energy().await.unwrap()[0].1.total_wh, 15);
 }
