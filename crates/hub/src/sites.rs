@@ -226,9 +226,10 @@ fn energy(costs: &[TariffCost]) -> f64 {
     sum(costs.iter().map(|cost| cost.energy_wh))
 }
 
-/// Returns the sum of numbers; that of none is 0, where the iterator's own is -0.
+/// Returns the sum of numbers.
 fn sum(numbers: impl IntoIterator<Item = f64>) -> f64 {
-    numbers.into_iter().fold(0.0, |sum, more| sum + more)
+    // That of none is -0; adding 0 turns it into 0.
+    numbers.into_iter().sum::<f64>() + 0.0
 }
 
 #[cfg(test)]

@@ -138,8 +138,9 @@ fn table(history: &History, timezone: &TimeZone) -> String {
 }
 
 fn sum(history: &History) -> String {
-    let points = history.points.iter().map(|point| point.energy_wh);
-    let used = points.fold(0.0, |sum, more| sum + more);
+    let used: f64 = history.points.iter().map(|point| point.energy_wh).sum();
+    // The sum of none is -0.
+    let used = used + 0.0;
     match history.points.len() {
         1 => format!("{} in 1 step", energy(used)),
         count => format!("{} in {count} steps", energy(used)),

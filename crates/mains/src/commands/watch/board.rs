@@ -204,9 +204,8 @@ impl Board {
             plugs: self.plugs.len(),
             on: present.iter().filter(is_on).count(),
             gone: self.plugs().filter(|plug| !plug.view.available).count(),
-            watts: readings
-                .filter_map(|reading| reading.power_w)
-                .fold(0.0, |sum, more| sum + more),
+            // The sum of none is -0.
+            watts: readings.filter_map(|reading| reading.power_w).sum::<f64>() + 0.0,
             today_wh: rows()
                 .map(|row| row.energy_wh)
                 .reduce(|sum, more| sum + more),
