@@ -32,6 +32,8 @@ pub mod stuck;
 mod tariffs;
 
 pub use self::bridges::TakeoverOrder;
+pub(crate) use self::info::ProcessInfo;
+pub(crate) use self::metrics::with_own_process;
 
 use std::sync::Arc;
 

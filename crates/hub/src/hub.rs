@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use api::{
     Cause, Group, HardenReport, PlugSettings, PlugView, RelayCommand, RequestError, Rule, Schedule,
@@ -106,11 +105,6 @@ impl Hub {
     /// Returns the clock, on which local times and the sun depend.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
-    }
-
-    /// Returns the time when the hub started.
-    pub fn started(&self) -> Instant {
-        self.0.parts.lease.started()
     }
 
     /// Returns the part of the hub among those that share its database.

@@ -1,9 +1,10 @@
 //! A hub on standby: it passes requests on to the active hub of its site, and answers from the database what only reads while the
 //! active hub cannot be reached.
 //!
-//! * [`pass`]: passing on. `follower`: the handle on what the database holds, without contact to plugs.
+//! * [`pass`]: passing on. `own`: what is about the standby itself. `follower`: the handle on what the database holds, without contact to plugs.
 
 mod follower;
+mod own;
 mod pass;
 mod problem;
 
@@ -15,8 +16,8 @@ use api::RequestError;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -28,12 +29,11 @@ use crate::guest::PathAccess;
 use crate::http;
 use crate::http::problem::Problem;
 use follower::Follower;
+use own::OwnPart;
 pub(crate) use pass::NOT_ACTIVE;
 use pass::{PassError, Passer};
 use problem::away;
 
-/// Paths that a standby answers for itself.
-const OWN_PATHS: [&str; 2] = ["/api/v1/hub", "/metrics"];
 /// Delay before the database is read again after it could not be.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
@@ -110,16 +110,28 @@ impl StandbyHub {
             // It is passed on only once, or two hubs could pass it to each other for ever.
             return pass::not_active();
         }
-        let unwrapped = passer.gate.unwrapped(parts.clone());
+        let mut unwrapped = passer.gate.unwrapped(parts.clone());
         if unwrapped.uri().path() == http::HEALTH_PATH {
             // Without the database, which may not reply.
             return http::health().await.into_response();
         }
-        if self.is_own(unwrapped.uri().path()) {
+        if self.is_public(unwrapped.uri().path()) {
             return self.answer_itself(Request::from_parts(parts, body)).await;
         }
         let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
-        match passer.pass(unwrapped, body, is_safe).await {
+        let own = OwnPart::of(unwrapped.uri().path()).filter(|_| is_safe);
+        if own.is_some() {
+            // It is read here.
+            unwrapped.headers_mut().remove(header::ACCEPT_ENCODING);
+        }
+        let passed = match (passer.pass(unwrapped, body, is_safe).await, own) {
+            (Ok(answer), Some(own)) if answer.status() == StatusCode::OK => {
+                let replaced = own.replaced(answer, &self.0.context).await;
+                replaced.ok_or_else(|| PassError::Away("the active hub was lost".to_owned()))
+            }
+            (passed, _) => passed,
+        };
+        match passed {
             Ok(response) => response,
             Err(PassError::Refused(error)) => Problem::from(error).into_response(),
             // A login begins a session, which only the active hub can.
@@ -131,9 +143,10 @@ impl StandbyHub {
         }
     }
 
-    fn is_own(&self, path: &str) -> bool {
+    /// Returns true for what is the same on each hub, as the styles of pages.
+    fn is_public(&self, path: &str) -> bool {
         let mut guests = self.0.context.guests.iter();
-        OWN_PATHS.contains(&path) || guests.any(|guest| guest.access(path) == PathAccess::Public)
+        guests.any(|guest| guest.access(path) == PathAccess::Public)
     }
 
     /// Returns the sentence for pages that the active hub does not answer.

@@ -184,6 +184,9 @@ fn merged(all: &Value, schema: &Value) -> Value {
             ) {
                 required.extend(more.iter().cloned());
             }
+            if let Some(further) = variant.get("additionalProperties") {
+                kind["additionalProperties"] = further.clone();
+            }
             if variants.len() > 1 {
                 kind["description"] = variant["description"].clone();
             }

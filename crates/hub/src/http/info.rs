@@ -17,7 +17,10 @@ use utoipa_axum::routes;
 use super::Api;
 use super::problem::Problem;
 use super::query::Params;
+use crate::config::Config;
 use crate::hub::Hub;
+use crate::lease::Lease;
+use crate::recorder::Recorder;
 use crate::store::SpoolStatus;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -27,10 +30,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// The status of the hub.
 #[derive(Debug, Serialize, ToSchema)]
 struct HubInfo {
-    /// The version of Mains.
-    version: &'static str,
-    /// Time since the hub started, in seconds.
-    uptime_s: u64,
+    #[serde(flatten)]
+    process: ProcessInfo,
     /// The time zone of schedules, tariffs and days; null if the system's time zone has no name.
     #[schema(required)]
     timezone: Option<String>,
@@ -38,13 +39,7 @@ struct HubInfo {
     has_place: bool,
     /// True if the plugs are emulated and their history is made up.
     is_simulated: bool,
-    /// The configured interfaces; empty for all that are up and not loopback.
-    interfaces: Vec<String>,
     plugs: PlugCounts,
-    recorder: RecorderInfo,
-    /// The file in which readings wait for the database; null without one.
-    #[schema(required)]
-    spool: Option<SpoolInfo>,
     /// The database; null while it cannot be reached.
     #[schema(required)]
     database: Option<DatabaseInfo>,
@@ -55,8 +50,6 @@ struct HubInfo {
     backup: Option<BackupInfo>,
     /// The site of the hub; empty for the only one, which has no name.
     site: SiteName,
-    /// The role of this hub among those that share its database; `active` without others.
-    role: HubRole,
     /// The lease of the active hub; null for a database of its own.
     #[schema(required)]
     lease: Option<HubLease>,
@@ -65,6 +58,42 @@ struct HubInfo {
     /// State of what the hub connects to, by name, e.g. `mqtt`.
     #[serde(flatten)]
     guests: BTreeMap<&'static str, Value>,
+}
+
+/// The part of the status that is about the process which is asked; on a standby all else is that of the active hub.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProcessInfo {
+    /// The version of Mains.
+    version: &'static str,
+    /// Time since the hub started, in seconds.
+    uptime_s: u64,
+    /// The configured interfaces; empty for all that are up and not loopback.
+    interfaces: Vec<String>,
+    recorder: RecorderInfo,
+    /// The file in which readings wait for the database; null without one.
+    #[schema(required)]
+    spool: Option<SpoolInfo>,
+    /// The role of this hub among those that share its database; `active` without others.
+    role: HubRole,
+}
+
+impl ProcessInfo {
+    /// Returns the present status of this process.
+    pub(crate) fn of(config: &Config, lease: &Lease, recorder: &Recorder) -> Self {
+        let recorder = recorder.status();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: lease.started().elapsed().as_secs(),
+            interfaces: config.interfaces.clone(),
+            recorder: RecorderInfo {
+                buffered: recorder.buffered as u64,
+                dropped: recorder.dropped,
+                is_working: recorder.last_error.is_none(),
+            },
+            spool: recorder.spool.map(SpoolInfo::from),
+            role: lease.role(),
+        }
+    }
 }
 
 /// Numbers of plugs.
@@ -161,7 +190,6 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
     params.only(&[])?;
     let stats = hub.registry().stats();
     let duplicates = hub.registry().duplicates().into_iter();
-    let recorder = hub.recorder().status();
     let database = hub.store().info().await.ok().map(|info| DatabaseInfo {
         bytes: info.bytes,
         readings: info.readings,
@@ -177,12 +205,10 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
         }
     });
     Ok(Json(HubInfo {
-        version: env!("CARGO_PKG_VERSION"),
-        uptime_s: hub.started().elapsed().as_secs(),
+        process: ProcessInfo::of(hub.config(), hub.lease(), hub.recorder()),
         timezone: hub.clock().timezone.iana_name().map(str::to_owned),
         has_place: hub.clock().place.is_some(),
         is_simulated: hub.config().is_simulated,
-        interfaces: hub.config().interfaces.clone(),
         plugs: PlugCounts {
             adopted: stats.plugs,
             available: stats.available,
@@ -191,17 +217,10 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
                 .map(|(plug, addresses)| DuplicatePlug { plug, addresses })
                 .collect(),
         },
-        recorder: RecorderInfo {
-            buffered: recorder.buffered as u64,
-            dropped: recorder.dropped,
-            is_working: recorder.last_error.is_none(),
-        },
-        spool: recorder.spool.map(SpoolInfo::from),
         database,
         damage: hub.store().damage(),
         backup,
         site: hub.config().site.clone(),
-        role: hub.lease().role(),
         lease: hub.lease().shown(),
         hubs: hub.lease().hubs(),
         guests: hub

@@ -25,7 +25,9 @@ use prometheus_client::registry::Registry;
 use super::Api;
 use super::problem::Problem;
 use crate::guest::GuestMetric;
-use hub::{HUB_METRICS, HubFigures};
+use crate::lease::Lease;
+use crate::recorder::Recorder;
+use hub::{HUB_METRICS, HubFigures, PROCESS_METRICS, ProcessFigures};
 use metric::{Metric, flag};
 
 /// Prometheus text format, which every scraper reads.
@@ -94,26 +96,24 @@ fn live(view: &PlugView) -> Option<&Reading> {
     view.reading.as_ref().filter(|_| view.available)
 }
 
-/// All figures of a scrape.
-#[derive(Debug)]
+/// All figures of a scrape; those of a standby about its process alone.
+#[derive(Debug, Default)]
 struct Snapshot {
+    process: ProcessFigures,
     plugs: Vec<Arc<PlugView>>,
-    hub: HubFigures,
+    hub: Option<HubFigures>,
     guests: Vec<GuestMetric>,
 }
 
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for metric in PLUG_METRICS {
-            encode_plugs(&mut encoder, &metric, &self.plugs)?;
+        if let Some(hub) = &self.hub {
+            for metric in PLUG_METRICS {
+                encode_plugs(&mut encoder, &metric, &self.plugs)?;
+            }
+            encode_all(&mut encoder, &HUB_METRICS, hub)?;
         }
-        for metric in HUB_METRICS {
-            let Some(value) = (metric.value)(&self.hub) else {
-                continue;
-            };
-            let encoder = encoder.encode_descriptor(metric.name, metric.help, None, metric.kind)?;
-            ConstGauge::new(value).encode(encoder)?;
-        }
+        encode_all(&mut encoder, &PROCESS_METRICS, &self.process)?;
         for metric in &self.guests {
             let kind = metric.kind.into();
             let encoder = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
@@ -121,6 +121,22 @@ impl Collector for Snapshot {
         }
         Ok(())
     }
+}
+
+/// Encodes metrics without labels; unknown values are left out.
+fn encode_all<T>(
+    encoder: &mut DescriptorEncoder<'_>,
+    metrics: &[Metric<T>],
+    figures: &T,
+) -> fmt::Result {
+    for metric in metrics {
+        let Some(value) = (metric.value)(figures) else {
+            continue;
+        };
+        let encoder = encoder.encode_descriptor(metric.name, metric.help, None, metric.kind)?;
+        ConstGauge::new(value).encode(encoder)?;
+    }
+    Ok(())
 }
 
 /// Encodes one metric of every plug. In this format the name of a counter ends in `_total` on every line; the encoder would omit it
@@ -159,20 +175,58 @@ fn text(snapshot: Snapshot, site: &SiteName) -> Result<String, RequestError> {
     responses((status = 200, description = "Metrics in the Prometheus text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let hub = &api.hub;
-    let figures = HubFigures::of(hub, api.listeners.count()).await;
-    // What a standby shows of plugs is stored, and its guests do not work: the active hub has their figures.
-    let acts = figures.acting.is_some();
-    let guests = hub.guests().iter().filter(|_| acts);
-    let snapshot = Snapshot {
-        plugs: match acts {
-            true => hub.registry().views(),
-            false => Vec::new(),
+    let process = ProcessFigures::of(hub.lease(), hub.recorder());
+    let snapshot = match process.acts {
+        true => Snapshot {
+            process: ProcessFigures {
+                lost_readings: hub.registry().stats().lost_readings,
+                ..process
+            },
+            plugs: hub.registry().views(),
+            hub: Some(HubFigures::of(hub, api.listeners.count()).await),
+            guests: hub
+                .guests()
+                .iter()
+                .flat_map(|guest| guest.metrics())
+                .collect(),
         },
-        hub: figures,
-        guests: guests.flat_map(|guest| guest.metrics()).collect(),
+        // What is stored of plugs is not their state, and the guests of a standby do not work.
+        false => Snapshot {
+            process,
+            ..Snapshot::default()
+        },
     };
     let text = text(snapshot, &hub.config().site)?;
     Ok(([(CONTENT_TYPE, FORMAT)], text).into_response())
+}
+
+/// Returns the metrics of the active hub with those of this process, a standby, in place of the other one's.
+///
+/// # Errors
+///
+/// [`RequestError`] if they cannot be written.
+pub(crate) fn with_own_process(
+    active: &str,
+    site: &SiteName,
+    lease: &Lease,
+    recorder: &Recorder,
+) -> Result<String, RequestError> {
+    let is_of_process = |line: &&str| {
+        let line = line.strip_prefix("# ").map_or(*line, |comment| {
+            comment.split_once(' ').map_or("", |(_, about)| about)
+        });
+        let name = line.split([' ', '{']).next();
+        PROCESS_METRICS
+            .iter()
+            .any(|metric| Some(metric.name) == name)
+    };
+    let others = active.split_inclusive('\n');
+    let others: String = others.filter(|line| !is_of_process(line)).collect();
+    let own = Snapshot {
+        process: ProcessFigures::of(lease, recorder),
+        ..Snapshot::default()
+    };
+    Ok(others + &text(own, site)?)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! costs.
 //!
 //! * `model`: the site with a model of what it was told. `load`: requests of other people meanwhile. `mixed`: failures of all kinds,
-//!   one after the other.
+//!   one after the other. `same`: their answers side by side.
 
 mod load;
 mod mixed;
 mod model;
+mod same;
 
 use std::time::Duration;
 
@@ -31,19 +32,7 @@ fn the_other_hub_takes_over_and_nothing_is_lost_or_done_twice() {
     let page = |hub| site::request(hub, "GET", "/", &cookie, None).unwrap().2;
     let is_told = [0, 1].map(|hub| page(hub).contains("This is the hub on standby at http://"));
     assert_eq!(is_told, [false, true]);
-    let figures = [0, 1].map(|hub| model.text(hub, "/metrics"));
-    for (text, acts) in figures.iter().zip([true, false]) {
-        let active = format!("\nmains_hub_active {}.0\n", u8::from(acts));
-        assert!(text.contains(&active), "{text}");
-        assert!(text.contains("\nmains_hub_other_hubs 1.0\n"), "{text}");
-        for name in [
-            "mains_plug_power_watts{",
-            "mains_hub_plugs ",
-            "mains_hub_lease_seconds ",
-        ] {
-            assert_eq!(text.contains(&format!("\n{name}")), acts, "{name}: {text}");
-        }
-    }
+    model.compare_answers();
     model.schedule(50);
     model.kill();
     assert_eq!(

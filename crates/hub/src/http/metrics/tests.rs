@@ -5,11 +5,10 @@ use std::time::Duration;
 use hiflying::Mac;
 use plugs::{FamilyId, Plug};
 
-use super::hub::{ActingFigures, LeaseFigures, RunFigures};
+use super::hub::{LeaseFigures, RunFigures};
 use super::*;
 use crate::guest::MetricKind;
 use crate::recorder::RecorderStatus;
-use crate::registry::RegistryStats;
 use api::{Metering, Period};
 
 fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
@@ -42,25 +41,23 @@ fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
 }
 
 fn snapshot() -> Snapshot {
-    let hub = HubFigures {
+    let process = ProcessFigures {
         uptime: Duration::from_millis(61_500),
+        acts: true,
         recorder: RecorderStatus {
             dropped: 1,
             ..RecorderStatus::default()
         },
+        lost_readings: 2,
+        ..ProcessFigures::default()
+    };
+    let hub = HubFigures {
         failed_backups: 3,
         damages: 1,
-        acting: Some(ActingFigures {
-            stats: RegistryStats {
-                lost_readings: 2,
-                ..RegistryStats::default()
-            },
-            rules: RunFigures {
-                halted: 1,
-                ..RunFigures::default()
-            },
-            ..ActingFigures::default()
-        }),
+        rules: RunFigures {
+            halted: 1,
+            ..RunFigures::default()
+        },
         ..HubFigures::default()
     };
     let plugs = vec![
@@ -73,7 +70,12 @@ fn snapshot() -> Snapshot {
         kind: MetricKind::Gauge,
         value: 1,
     }];
-    Snapshot { plugs, hub, guests }
+    Snapshot {
+        process,
+        plugs,
+        hub: Some(hub),
+        guests,
+    }
 }
 
 #[test]
@@ -88,18 +90,20 @@ fn every_line_has_the_site_of_a_hub_that_has_one() {
 }
 
 #[test]
-fn a_standby_tells_of_itself_alone() {
-    let hub = HubFigures {
+fn a_standby_without_the_active_hub_tells_of_itself_alone() {
+    let process = ProcessFigures {
         lease: Some(LeaseFigures {
             number: 7,
             left: None,
             is_current: true,
             others: 1,
         }),
-        ..HubFigures::default()
+        ..ProcessFigures::default()
     };
-    let (plugs, guests) = (Vec::new(), Vec::new());
-    let snapshot = Snapshot { plugs, hub, guests };
+    let snapshot = Snapshot {
+        process,
+        ..Snapshot::default()
+    };
     let text = text(snapshot, &SiteName::default()).unwrap();
     for expected in [
         "active 0.0",
@@ -126,9 +130,9 @@ fn a_standby_tells_of_itself_alone() {
 #[test]
 fn in_the_names_and_units_of_the_contract() {
     let text = text(snapshot(), &SiteName::default()).unwrap();
-    let (of_plugs, of_hub) = text.split_once("# HELP mains_hub_uptime_seconds ").unwrap();
+    let (of_plugs, of_hub) = text.split_once("# HELP mains_hub_plugs ").unwrap();
     for expected in [
-        "Time since the hub started.\n# TYPE mains_hub_uptime_seconds gauge\nmains_hub_uptime_seconds 61.0\n",
+        "# HELP mains_hub_uptime_seconds Time since the hub started.\n# TYPE mains_hub_uptime_seconds gauge\nmains_hub_uptime_seconds 61.0\n",
         "# TYPE mains_hub_recorder_dropped_total counter\nmains_hub_recorder_dropped_total 3.0\n",
         "mains_hub_active 1.0\n",
         "mains_hub_recorder_up 1.0\n",
