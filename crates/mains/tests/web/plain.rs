@@ -15,6 +15,9 @@ fn switching_and_settings_work_by_forms() {
     let Some((mut home, hub, browser)) = house(look) else {
         return;
     };
+    browser.go("data:text/html,<title>off</title><script>document.title='on'</script>");
+    assert_eq!(browser.js("return document.title"), "off");
+    browser.go(&hub.url);
     let switch = "button[role=switch]";
     browser.click(switch);
     browser.arrives(&format!("{}/#plug-accf23000001", hub.url));
