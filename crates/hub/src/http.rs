@@ -158,6 +158,13 @@ async fn openapi() -> Response {
 /// Path of the check that the hub serves.
 pub(crate) const HEALTH_PATH: &str = "/healthz";
 
+/// Returns true for a path whose answer comes from a plug or a bridge.
+pub(crate) fn asks_device(path: &str) -> bool {
+    let mut segments = path.rsplit('/');
+    matches!(segments.next(), Some("version" | "lights"))
+        && matches!(segments.nth(1), Some("plugs" | "bridges"))
+}
+
 /// Returns 200 while the hub is serving. Requires no authentication.
 #[utoipa::path(get, path = "/healthz", tag = "hub", operation_id = "health", security(()),
     responses((status = 200, description = "The hub serves", body = String, content_type = "text/plain")))]

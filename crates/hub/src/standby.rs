@@ -118,13 +118,16 @@ impl StandbyHub {
         if self.is_public(unwrapped.uri().path()) {
             return self.answer_itself(Request::from_parts(parts, body)).await;
         }
-        let is_safe = matches!(parts.method, Method::GET | Method::HEAD);
-        let own = OwnPart::of(unwrapped.uri().path()).filter(|_| is_safe);
+        let path = unwrapped.uri().path();
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        // The database has no answer in place of a device's, which can take long.
+        let is_stored = is_read && !http::asks_device(path);
+        let own = OwnPart::of(path).filter(|_| is_read);
         if own.is_some() {
             // It is read here.
             unwrapped.headers_mut().remove(header::ACCEPT_ENCODING);
         }
-        let passed = match (passer.pass(unwrapped, body, is_safe).await, own) {
+        let passed = match (passer.pass(unwrapped, body, is_stored).await, own) {
             (Ok(answer), Some(own)) if answer.status() == StatusCode::OK => {
                 let replaced = own.replaced(answer, &self.0.context).await;
                 replaced.ok_or_else(|| PassError::Away("the active hub was lost".to_owned()))
@@ -135,7 +138,7 @@ impl StandbyHub {
             Ok(response) => response,
             Err(PassError::Refused(error)) => Problem::from(error).into_response(),
             // A login begins a session, which only the active hub can.
-            Err(PassError::Away(_)) if is_safe && !is_login_link(&parts) => {
+            Err(PassError::Away(_)) if is_stored && !is_login_link(&parts) => {
                 let request = Request::from_parts(parts, Body::empty());
                 self.answer_itself(request).await
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use api::RequestError;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
@@ -22,7 +22,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const DOUBTFUL_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for which a hub that has not replied is in doubt.
 const DOUBT_DURATION: Duration = Duration::from_secs(15);
-/// Bound on the head of a response to a change; a search takes a minute.
+/// Bound on the head of a response to a change, or to what asks a device; a search takes a minute.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Header of the response of a hub that is not the active one.
@@ -71,12 +71,12 @@ impl Passer {
         }
     }
 
-    /// Passes a request on. `is_safe` is true for one that changes nothing.
+    /// Passes a request on. `is_stored` is true for one that the database can answer as well.
     pub(super) async fn pass(
         &self,
         request: Request,
         body: Body,
-        is_safe: bool,
+        is_stored: bool,
     ) -> Result<Response, PassError> {
         let (Some(site), Some(active)) = (self.lease.site(), self.lease.active_hub()) else {
             return Err(PassError::Away("no hub of this site is active".to_owned()));
@@ -93,10 +93,10 @@ impl Passer {
         let mut sending = client
             .request(request.method().clone(), format!("{}{path}", active.url))
             .headers(without_connection(headers));
-        if !is_safe {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
             sending = sending.body(reqwest::Body::wrap_stream(body.into_data_stream()));
         }
-        let limit = match is_safe {
+        let limit = match is_stored {
             true if active.lag > MAX_LAG || self.is_doubted() => DOUBTFUL_READ_TIMEOUT,
             true => READ_TIMEOUT,
             false => CHANGE_TIMEOUT,

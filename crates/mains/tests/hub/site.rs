@@ -228,6 +228,12 @@ impl Site {
         }
     }
 
+    /// Sends a signal to the twin of a plug.
+    pub fn signal_plug(&self, plug: usize, signal: Signal) {
+        let id = self.emulators[plug].id();
+        kill(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+    }
+
     /// Cuts a hub off from the database (`db`), the other hub (`hub`) or the plugs (`plugs`).
     pub fn cut(&self, hub: usize, from: &str) {
         let other = address(1 - hub);

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::model::Model;
@@ -68,6 +69,7 @@ impl Model {
         for path in PAGES {
             assert_eq!(self.compare(path, &ids), 200, "{path}");
         }
+        self.compare_silent_plug();
         self.compare_events();
         self.compare_status();
     }
@@ -141,6 +143,24 @@ impl Model {
                 passed_on.0
             );
         }
+    }
+
+    /// Asks a plug that does not reply through both hubs.
+    fn compare_silent_plug(&self) {
+        let path = format!("/api/v1/plugs/{}/version", self.macs[3]);
+        let path = path.as_str();
+        self.site.signal_plug(3, Signal::SIGSTOP);
+        let answers = std::thread::scope(|scope| {
+            let asked = [self.active, self.standby()]
+                .map(|hub| scope.spawn(move || self.site.ask(hub, "GET", path, None)));
+            asked.map(|asked| asked.join().unwrap().unwrap())
+        });
+        self.site.signal_plug(3, Signal::SIGCONT);
+        let statuses = answers.each_ref().map(|(status, _)| *status);
+        assert_eq!(statuses, [504, 504], "{answers:?}");
+        let plug = format!("/api/v1/plugs/{}", self.macs[3]);
+        let shown = self.site.get(self.standby(), &plug);
+        assert_eq!(shown["available"], true, "from the database: {shown}");
     }
 
     /// Reads the streams of events of both hubs until both have told of a new group.
