@@ -69,6 +69,7 @@ pub use self::prefix::PathPrefix;
 pub use self::routes::{NewPassword, openapi};
 pub use self::secret::Credential;
 pub(crate) use self::settings::PASSWORD as PASSWORD_SETTING;
+pub(crate) use self::sites::check_known_sites;
 pub use self::stored_password::set_password;
 
 /// Name of the session cookie of a hub on the default port.

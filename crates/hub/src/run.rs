@@ -91,7 +91,13 @@ pub async fn keep_password(
 ) -> Result<(), RequestError> {
     let _lock = StateLock::acquire(&config.state)?;
     let store = open_store(config).await?;
-    let kept = auth::set_password(&*store, Credential::new(password), scope, sites).await;
+    let kept = async {
+        if let Some(sites) = &sites {
+            auth::check_known_sites(&*store, &config.site, sites, |_| true).await?;
+        }
+        auth::set_password(&*store, Credential::new(password), scope, sites).await
+    };
+    let kept = kept.await;
     store.close().await;
     kept
 }

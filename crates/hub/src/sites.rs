@@ -20,7 +20,7 @@ use crate::hub::Hub;
 use crate::store::{Store, StoreError};
 pub use other::{OtherSite, title};
 pub use selection::SiteSelection;
-pub(crate) use selection::forbidden;
+pub(crate) use selection::{forbidden, no_such};
 
 /// Interval between two looks for other sites.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(3);

@@ -367,7 +367,7 @@ pub trait DocumentStore: fmt::Debug + Send + Sync {
     async fn delete_document(&self, collection: Collection, id: &Id) -> Result<(), StoreError>;
 }
 
-/// Settings of the hub itself, e.g. the hash of the password.
+/// Settings of the hub itself, e.g. the hash of the password, and the sites to which they can refer.
 #[async_trait]
 pub trait SettingStore: fmt::Debug + Send + Sync {
     /// Returns a setting.
@@ -379,6 +379,11 @@ pub trait SettingStore: fmt::Debug + Send + Sync {
     /// Writes a setting; `None` removes it.
     async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         self.save_settings(&[(key, value)]).await
+    }
+
+    /// Returns the other sites in the database; none in one that holds a single site.
+    async fn other_sites(&self) -> Result<Vec<SiteRecord>, StoreError> {
+        Ok(Vec::new())
     }
 }
 
@@ -454,11 +459,6 @@ pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogSt
     /// Waits for damage that was found by this program and not returned yet.
     async fn next_damage(&self) -> DatabaseDamage {
         std::future::pending().await
-    }
-
-    /// Returns the other sites in the database; none in one that holds a single site.
-    async fn other_sites(&self) -> Result<Vec<SiteRecord>, StoreError> {
-        Ok(Vec::new())
     }
 
     /// Returns the plugs of the other sites in the database.

@@ -179,11 +179,12 @@ fn end_of(day: &str, timezone: &TimeZone) -> Result<jiff::Timestamp, RequestErro
 /// Asks whether a token is to be deleted.
 pub(crate) async fn ask_token_removal(
     Extension(auth): Extension<AccessControl>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     visit: Visit,
 ) -> Result<Response, PageError> {
-    let token = auth.token_info(&id)?;
-    let ended = auth.tokens();
+    let token = auth.token_info(&caller, &id)?;
+    let ended = auth.tokens(&caller);
     let ended = ended.iter().filter(|other| {
         !other.independent && other.created_by.as_deref() == Some(token.id.as_str())
     });
@@ -213,9 +214,10 @@ pub(crate) async fn ask_token_removal(
 /// Deletes a token.
 pub(crate) async fn remove_token(
     Extension(auth): Extension<AccessControl>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     visit: Visit,
 ) -> Result<Response, PageError> {
-    auth.revoke_token(&id).await?;
+    auth.revoke_token(&caller, &id).await?;
     Ok(saved(&visit, "settings"))
 }

@@ -143,6 +143,8 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
     let clock = LocalClock::at(plugs::now(), hub.clock().timezone.clone());
     let storage = hub.store().info().await.ok();
     let auth = visit.auth.as_ref();
+    let tokens = auth.zip(visit.caller.as_ref());
+    let tokens = tokens.map(|(auth, caller)| auth.tokens(caller));
     let page = SettingsPage {
         damages: damages(hub),
         unsaved: hub
@@ -155,7 +157,7 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
         tariffs: tariffs::rows(state),
         asks_current: visit.asks_current_password(),
         can_log_out: visit.can_log_out(),
-        tokens: auth.map_or_else(Vec::new, |auth| token_rows(&auth.tokens(), &clock)),
+        tokens: tokens.map_or_else(Vec::new, |tokens| token_rows(&tokens, &clock)),
         passwords: auth.map_or_else(Vec::new, |auth| password_forms(auth, forms.password)),
         token: forms.token,
         sites: sites(state, visit),

@@ -2,8 +2,48 @@
 
 use api::{RequestError, SiteName};
 
-use super::Caller;
+use super::{AccessControl, Caller};
 use crate::sites;
+use crate::store::SettingStore;
+
+/// Checks that the database of a hub has the sites to which a login is to be bound. The error lists those that a caller may see.
+///
+/// # Errors
+///
+/// [`RequestError`] at `sites`: of kind `usage` for a site that there is not, `unavailable` when the database cannot be read.
+pub(crate) async fn check_known_sites(
+    store: &dyn SettingStore,
+    own: &SiteName,
+    requested: &[SiteName],
+    sees: impl Fn(&SiteName) -> bool,
+) -> Result<(), RequestError> {
+    if requested.iter().all(|site| site == own) {
+        return Ok(());
+    }
+    let others = store.other_sites().await;
+    let others = others.map_err(|error| RequestError::from(&error))?;
+    let others = others.into_iter().map(|other| other.site);
+    let mut known: Vec<SiteName> = others.chain([own.clone()]).collect();
+    known.sort();
+    let Some(unknown) = requested.iter().find(|site| !known.contains(site)) else {
+        return Ok(());
+    };
+    let seen = known.iter().filter(|site| !site.is_empty() && sees(site));
+    let seen: Vec<&str> = seen.map(SiteName::as_str).collect();
+    let hint = match known.as_slice() {
+        [only] if only.is_empty() => {
+            "the database of this hub has a single site without a name; leave the site out"
+                .to_owned()
+        }
+        _ => format!(
+            "choose from {}; a site is known once its hub has started",
+            seen.join(", ")
+        ),
+    };
+    Err(RequestError::usage(sites::no_such(unknown))
+        .hint(hint)
+        .at("sites"))
+}
 
 impl Caller {
     /// Returns true if the caller may see a site.
@@ -16,22 +56,32 @@ impl Caller {
         self.login.sites.is_empty()
     }
 
-    /// Returns true if the caller may replace what is bound to these sites.
+    /// Returns true if the caller may see all that a login for these sites sees, and so may replace or end it.
     pub(super) fn sees_all_of(&self, sites: &[SiteName]) -> bool {
         let mut own = sites.iter();
         self.sees_all_sites() || (!sites.is_empty() && own.all(|site| self.sees(site)))
     }
+}
 
-    /// Returns the sites of a token, link or password that the caller makes: those that are requested, else its own.
+impl AccessControl {
+    /// Returns the sites of a token, link or password that a caller makes: those that are requested, else the caller's own.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `forbidden` for a site that the caller may not see.
-    pub(super) fn granted(&self, requested: &[SiteName]) -> Result<Vec<SiteName>, RequestError> {
-        match requested.iter().find(|site| !self.sees(site)) {
-            Some(site) => Err(sites::forbidden(site).at("sites")),
-            None if requested.is_empty() => Ok(self.login.sites.clone()),
-            None => Ok(requested.to_vec()),
+    /// [`RequestError`] at `sites`: of kind `forbidden` for a site that the caller may not see, `usage` for one that there is not.
+    pub(super) async fn granted(
+        &self,
+        caller: &Caller,
+        requested: &[SiteName],
+    ) -> Result<Vec<SiteName>, RequestError> {
+        if let Some(site) = requested.iter().find(|site| !caller.sees(site)) {
+            return Err(sites::forbidden(site).at("sites"));
         }
+        let sees = |site: &SiteName| caller.sees(site);
+        check_known_sites(&*self.0.settings, &self.0.site, requested, sees).await?;
+        Ok(match requested.is_empty() {
+            true => caller.login.sites.clone(),
+            false => requested.to_vec(),
+        })
     }
 }

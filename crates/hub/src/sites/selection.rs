@@ -54,7 +54,7 @@ impl SiteSelection {
         };
         match wanted {
             Some(wanted) if !selection.has_own && selection.others.is_empty() => {
-                let message = format!("there is no site \u{2018}{wanted}\u{2019}");
+                let message = no_such(wanted);
                 let hint = "`GET /api/v1/sites` lists the sites";
                 Err(RequestError::not_found(message).hint(hint).at("site"))
             }
@@ -216,6 +216,11 @@ impl SiteSelection {
             (false, _) => Err(forbidden(&self.own)),
         }
     }
+}
+
+/// Returns the sentence about a site that there is not.
+pub(crate) fn no_such(site: &SiteName) -> String {
+    format!("there is no site \u{2018}{site}\u{2019}")
 }
 
 /// Returns the error for a caller that may not see a site.

@@ -35,8 +35,8 @@ use sqlx::postgres::PgListener;
 use super::query_error::{QueryError, READ, WRITTEN};
 use super::records::SETTINGS;
 use super::{
-    Backup, CopiedStore, EnergyState, HistoryRow, Retention, SharedStore, SiteRecord, Store,
-    StoreError, StoreInfo,
+    Backup, CopiedStore, EnergyState, HistoryRow, Retention, SharedStore, Store, StoreError,
+    StoreInfo,
 };
 pub use config::{PostgresConfig, PostgresUrl};
 use connections::{ConnectionPurpose, Connections};
@@ -149,10 +149,6 @@ impl Store for Postgres {
 
     fn shared(&self) -> Option<&dyn SharedStore> {
         Some(self)
-    }
-
-    async fn other_sites(&self) -> Result<Vec<SiteRecord>, StoreError> {
-        self.read_other_sites().await
     }
 
     async fn plugs_of_other_sites(&self) -> Result<Vec<(Mac, SiteName)>, StoreError> {

@@ -64,7 +64,7 @@ const PLUGS: [(&str, &str, &str); 12] = [
 ];
 /// Examples that are only understood here, and where they are run: they need a bridge, an access point, a serial port, a person, or
 /// are a hub themselves.
-const ELSEWHERE: [(&str, &str); 19] = [
+const ELSEWHERE: [(&str, &str); 21] = [
     ("discover --to ", "tests/cli/discovering.rs, without a hub"),
     ("hue ", "tests/hue"),
     ("setup", "tests/setup, tests/networkmanager"),
@@ -81,6 +81,8 @@ const ELSEWHERE: [(&str, &str); 19] = [
     ),
     ("name --walk", "tests/cli/terminal.rs"),
     ("hub password", "tests/hub/owner.rs"),
+    ("hub token add office ", "tests/hub/postgres.rs"),
+    ("hub login-url --site ", "tests/hub/postgres.rs"),
     ("hub restore", "tests/hub"),
     ("hub migrate", "tests/hub/postgres.rs"),
     ("hub check /etc", "tests/hub/check.rs"),

@@ -193,7 +193,7 @@ pub(super) async fn make_link(
     let login = Login {
         origin: caller.origin().clone(),
         scope,
-        sites: caller.granted(&request.sites)?,
+        sites: auth.granted(&caller, &request.sites).await?,
     };
     let base = format!("{scheme}://{called}{}", visit.prefix.as_str());
     let url = auth.link(&base, login, REQUESTED_LINK_LIFETIME)?;

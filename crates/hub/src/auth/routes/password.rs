@@ -81,7 +81,7 @@ impl AccessControl {
     /// [`Problem`] with the field that is wrong; of kind `forbidden` if the current password is needed and wrong, also after too many attempts,
     /// and for the sites of others.
     pub async fn change_password(&self, new: NewPassword, caller: &Caller) -> Result<(), Problem> {
-        let sites = self.granted_sites(&new, caller)?;
+        let sites = self.granted_sites(&new, caller).await?;
         let is_set = self.has_password(Scope::Admin);
         match new.current {
             Some(current) if is_set => {
@@ -103,7 +103,7 @@ impl AccessControl {
     }
 
     /// Returns the sites of a new password.
-    fn granted_sites(
+    async fn granted_sites(
         &self,
         new: &NewPassword,
         caller: &Caller,
@@ -114,7 +114,12 @@ impl AccessControl {
             return Err(RequestError::new(ErrorKind::Forbidden, message)
                 .hint("change it with a login for all of its sites"));
         }
-        caller.granted(new.sites.as_ref().unwrap_or(&before))
+        match &new.sites {
+            Some(sites) => self.granted(caller, sites).await,
+            None if before.is_empty() => self.granted(caller, &[]).await,
+            // They may be gone from the database by now.
+            None => Ok(before),
+        }
     }
 
     async fn set_password(

@@ -14,11 +14,16 @@ use super::{Input, MAX_BODY_BYTES};
 use crate::http::problem::Problem;
 
 /// List the tokens
+///
+/// A login that is bound to sites lists and revokes those that see no more than it does.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "trust", responses(
     (status = 200, body = [TokenInfo]),
 ))]
-pub(super) async fn list_tokens(State(auth): State<AccessControl>) -> Json<Vec<TokenInfo>> {
-    Json(auth.tokens())
+pub(super) async fn list_tokens(
+    State(auth): State<AccessControl>,
+    Extension(caller): Extension<Caller>,
+) -> Json<Vec<TokenInfo>> {
+    Json(auth.tokens(&caller))
 }
 
 /// Make a token
@@ -50,18 +55,21 @@ pub(super) async fn make_token(
 ))]
 pub(super) async fn revoke_token(
     State(auth): State<AccessControl>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Path(id) = path?;
-    auth.revoke_token(&id).await?;
+    auth.revoke_token(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl AccessControl {
-    /// Returns all tokens, oldest first.
-    pub fn tokens(&self) -> Vec<TokenInfo> {
+    /// Returns the tokens that see no more sites than the caller, oldest first.
+    pub fn tokens(&self, caller: &Caller) -> Vec<TokenInfo> {
         self.sweep();
-        self.state().tokens.list()
+        let mut tokens = self.state().tokens.list();
+        tokens.retain(|info| caller.sees_all_of(&info.sites));
+        tokens
     }
 
     /// Makes a token.
@@ -77,7 +85,7 @@ impl AccessControl {
         let token = Credential::random()?;
         let digest = token.digest();
         let new = TokenRequest {
-            sites: caller.granted(&new.sites)?,
+            sites: self.granted(caller, &new.sites).await?,
             ..new.clone()
         };
         let info = self
@@ -94,26 +102,27 @@ impl AccessControl {
         })
     }
 
-    /// Returns one token.
+    /// Returns one of the [`tokens`](Self::tokens) of a caller.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `not_found`.
-    pub fn token_info(&self, id: &str) -> Result<TokenInfo, RequestError> {
+    pub fn token_info(&self, caller: &Caller, id: &str) -> Result<TokenInfo, RequestError> {
         let info = self.state().tokens.one(id).cloned();
+        let info = info.filter(|info| caller.sees_all_of(&info.sites));
         info.ok_or_else(|| {
             let shown = excerpt(id);
             RequestError::not_found(format!("no token '{shown}'"))
         })
     }
 
-    /// Revokes a token, and those that were made with it.
+    /// Revokes one of the [`tokens`](Self::tokens) of a caller, and those that were made with it.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `not_found`; `unavailable` when the change cannot be written.
-    pub async fn revoke_token(&self, id: &str) -> Result<(), RequestError> {
-        let info = self.token_info(id)?;
+    pub async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<(), RequestError> {
+        let info = self.token_info(caller, id)?;
         self.revoke(&info).await?;
         tracing::info!(id = %info.id, name = info.name, "a token was revoked");
         let name = &info.name;

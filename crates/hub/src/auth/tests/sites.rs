@@ -134,3 +134,105 @@ async fn a_bound_login_gives_no_more_than_it_has() {
     let child = hub.ask(AuthRequest::post("/api/v1/tokens", &child).token(token));
     assert_eq!(child.await.json()["sites"], json!(["berlin", "potsdam"]));
 }
+
+#[tokio::test]
+async fn a_site_that_there_is_not_is_refused_with_those_that_there_are() {
+    let hub = berlin().await;
+    for (method, path, mut body) in [
+        ("POST", "/api/v1/tokens", json!({"name": "office"})),
+        ("POST", "/api/v1/login-url", json!({})),
+        (
+            "PUT",
+            "/api/v1/password",
+            json!({"password": "correct horse"}),
+        ),
+    ] {
+        body["sites"] = json!(["berlin", "hambrug"]);
+        let text = body.to_string();
+        let asking = match method {
+            "POST" => AuthRequest::post(path, &text),
+            _ => AuthRequest::put(path, &text),
+        };
+        let refused = hub.ask(asking.admin(&hub)).await;
+        assert_eq!(
+            refused.status,
+            StatusCode::BAD_REQUEST,
+            "{path}: {refused:?}"
+        );
+        let problem = refused.json();
+        assert_eq!(
+            (&problem["kind"], &problem["field"]),
+            (&json!("usage"), &json!("sites"))
+        );
+        assert!(
+            problem["detail"].as_str().unwrap().contains("hambrug"),
+            "{problem}"
+        );
+        for known in ["berlin", "hamburg", "potsdam"] {
+            assert!(
+                problem["hint"].as_str().unwrap().contains(known),
+                "{problem}"
+            );
+        }
+    }
+    assert_eq!(
+        hub.ask(AuthRequest::get("/api/v1/tokens").admin(&hub))
+            .await
+            .json()[1],
+        Value::Null
+    );
+    assert!(!hub.auth.has_password(api::Scope::Admin));
+}
+
+#[tokio::test]
+async fn a_bound_login_lists_and_revokes_no_token_that_sees_more() {
+    let hub = berlin().await;
+    let make = async |name: &str, sites: &[&str]| {
+        let body = json!({"name": name, "sites": sites}).to_string();
+        let made = hub
+            .ask(AuthRequest::post("/api/v1/tokens", &body).admin(&hub))
+            .await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        made.json()
+    };
+    let bound = make("bound", &["berlin", "potsdam"]).await;
+    let bound = bound["token"].as_str().unwrap();
+    let narrower = make("narrower", &["berlin"]).await;
+    let others = [
+        make("unbound", &[]).await,
+        make("other", &["hamburg"]).await,
+        make("wider", &["berlin", "hamburg"]).await,
+    ];
+    let list = hub
+        .ask(AuthRequest::get("/api/v1/tokens").token(bound))
+        .await
+        .json();
+    let names: Vec<&Value> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|token| &token["name"])
+        .collect();
+    assert_eq!(names, ["bound", "narrower"]);
+    let revoke = async |id: &Value| {
+        let path = format!("/api/v1/tokens/{}", id.as_str().unwrap());
+        hub.ask(AuthRequest::delete(&path).token(bound))
+            .await
+            .status
+    };
+    let all = hub
+        .ask(AuthRequest::get("/api/v1/tokens").admin(&hub))
+        .await
+        .json();
+    assert_eq!(all[0]["name"], "admin");
+    assert_eq!(revoke(&all[0]["id"]).await, StatusCode::NOT_FOUND);
+    for other in &others {
+        assert_eq!(revoke(&other["id"]).await, StatusCode::NOT_FOUND, "{other}");
+    }
+    assert_eq!(revoke(&narrower["id"]).await, StatusCode::NO_CONTENT);
+    let left = hub
+        .ask(AuthRequest::get("/api/v1/tokens").admin(&hub))
+        .await
+        .json();
+    assert_eq!(left.as_array().unwrap().len(), 5, "{left}");
+}

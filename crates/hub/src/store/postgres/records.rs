@@ -17,7 +17,8 @@ use crate::store::records::{
 };
 use crate::store::scale::signed;
 use crate::store::{
-    DocumentStore, EnergyState, PlugRecord, PlugStore, SettingStore, StoreError, StoredDocument,
+    DocumentStore, EnergyState, PlugRecord, PlugStore, SettingStore, SiteRecord, StoreError,
+    StoredDocument,
 };
 
 /// A setting by its key.
@@ -146,6 +147,10 @@ impl SettingStore for Postgres {
             Ok(transaction.commit().await?)
         })
         .await
+    }
+
+    async fn other_sites(&self) -> Result<Vec<SiteRecord>, StoreError> {
+        self.read_other_sites().await
     }
 }
 

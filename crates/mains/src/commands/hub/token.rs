@@ -34,7 +34,7 @@ Examples:
   mains hub token add guest --scope switch --expires 7d
   mains hub token revoke grafana
 
-Exit codes: 0 done, 2 a name already in use or a scope that there is not, 3 no such token, 8 no hub.")]
+Exit codes: 0 done, 2 a name in use, a scope or site that there is not, 3 no such token, 8 no hub.")]
 pub(super) struct HubTokenArgs {
     #[command(subcommand)]
     command: HubTokenCommand,
