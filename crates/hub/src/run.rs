@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use api::{DatabaseDamage, ErrorChain, ErrorKind, RequestError, Scope, SiteName};
+use api::{DatabaseDamage, ErrorChain, ErrorKind, HubRole, RequestError, Scope, SiteName};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -21,9 +21,10 @@ use crate::auth::{self, Credential};
 use crate::config::Config;
 use crate::context::{RunContext, TaskGroup};
 use crate::guest::Guest;
-use crate::lease::{LeaseTask, Standing};
+use crate::lease::{Lease, LeaseTask, Standing};
 use crate::recorder::Recorder;
 use crate::server;
+use crate::sites;
 use crate::state_lock::StateLock;
 use crate::store::{OpenedStore, Postgres, Retention, Spool, Sqlite, Store, StoreError};
 use role::{Role, RoleRouter, STOP_TIMEOUT, WRITE_TIMEOUT, WRITERS};
@@ -56,6 +57,7 @@ pub async fn run(
     let ended = |_| RequestError::unavailable("the hub is about to end");
     let tls = tls.transpose().map_err(ended)?.transpose()?;
     let (listener, address) = listen(config.listen).await?;
+    check_password(&config, address).await?;
     let store = open_store(&config).await?;
     let outcome = with_store(
         config,
@@ -124,6 +126,7 @@ async fn with_store(
     let url = reachable_url(&*store, listening.address, certificate.is_some()).await?;
     let joined = LeaseTask::join(&store, &config.state, url, certificate).await;
     let (lease, keeping) = joined.map_err(|error| unreadable(&error))?;
+    tell_active(&lease, &config.site);
     let writing = TaskGroup::new();
     let (samples, waiting) = mpsc::channel(SAMPLE_QUEUE_LENGTH);
     let recorder = Recorder::start(
@@ -251,6 +254,36 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Reques
         )
     })?;
     Ok((listener, taken))
+}
+
+/// Checks that a hub which other machines reach has a password, before anything is written to a database that others use as well.
+///
+/// # Errors
+///
+/// [`RequestError`] of kind `usage` at `listen`.
+async fn check_password(config: &Config, listening: SocketAddr) -> Result<(), RequestError> {
+    let checked = auth::check_listen(listening, config.web.logs_users_in());
+    let (Some(postgres), Err(_)) = (&config.postgres, &checked) else {
+        // A file is opened before, which tells whether the password was lost with it.
+        return Ok(());
+    };
+    match Postgres::inspect(postgres, auth::PASSWORD_SETTING).await {
+        Ok(None) => checked,
+        // What cannot be read is told when the database is opened.
+        Ok(Some(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// Logs which hub is the active one, if it is another one: two homes can have the same name for their site by mistake.
+fn tell_active(lease: &Lease, site: &SiteName) {
+    if let (HubRole::Standby, Some(active)) = (lease.role(), lease.active_hub()) {
+        tracing::info!(
+            "this hub is on standby for {}: hub {} at {} is the active one; a hub of another home needs another `site` under [hub]",
+            sites::title(site),
+            active.id,
+            active.url
+        );
+    }
 }
 
 /// Opens the database. One of a newer version is an error, because this version must not write it.

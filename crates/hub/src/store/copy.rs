@@ -153,7 +153,7 @@ async fn copy_log(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<u64, C
         ..LogQuery::default()
     };
     let name = || "the entries of the log".to_owned();
-    if to.last_log_id().await? > from.last_log_id().await? {
+    if !continues_log(from, to).await? {
         return Err(CopyError::Different(name()));
     }
     let mut count = 0;
@@ -173,6 +173,25 @@ async fn copy_log(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<u64, C
             _ => return Ok(count),
         }
     }
+}
+
+/// Returns true if the log of the new database is the beginning of the old one's; otherwise it is that of another home.
+async fn continues_log(from: &dyn CopiedStore, to: &dyn CopiedStore) -> Result<bool, CopyError> {
+    let newest = LogQuery {
+        limit: 1,
+        ..LogQuery::default()
+    };
+    let Some(last) = to.log(&newest).await?.pop() else {
+        return Ok(to.last_log_id().await? <= from.last_log_id().await?);
+    };
+    let query = LogQuery {
+        before: Some(last.id.saturating_add(1)),
+        ..newest
+    };
+    let same = from.log(&query).await?.pop();
+    // The old one removes entries that are too old.
+    let is_removed = same.is_none() && last.id <= from.last_log_id().await?;
+    Ok(is_removed || same == Some(last))
 }
 
 async fn copy_history(

@@ -114,6 +114,29 @@ async fn a_database_with_something_else_in_it_is_told() {
     copy(&from, &to).await.unwrap();
 }
 
+/// As with two homes that have the same name for their site.
+#[tokio::test]
+async fn the_database_of_another_home_is_left_as_it_is() {
+    let (old, new) = (TestDatabase::new(), TestDatabase::new());
+    let (from, to) = (old.store().await, new.store().await);
+    let log = |home: &str, count: u64| -> Vec<_> {
+        let entry = |id| {
+            let at = t("2026-11-22T12:00:00Z");
+            let entry = LogEntry::new(at, LogKind::Hub, format!("event {id} of {home}"));
+            Arc::new(LogEntry { id, ..entry })
+        };
+        (1..=count).map(entry).collect()
+    };
+    from.append_log(&log("one", 50)).await.unwrap();
+    from.save_plug(&record(1)).await.unwrap();
+    to.append_log(&log("the other", 5)).await.unwrap();
+    to.save_plug(&record(2)).await.unwrap();
+    let before = everything(&to).await;
+    let error = copy(&from, &to).await.unwrap_err();
+    assert!(matches!(error, CopyError::Different(_)), "{error:?}");
+    assert_eq!(everything(&to).await, before);
+}
+
 /// A copy to PostgreSQL that is killed at several moments, while the home goes on in between.
 #[tokio::test]
 async fn a_copy_that_is_interrupted_is_repeated_after_the_home_has_gone_on() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::home::{FinishedRun, Home, finish};
 use crate::house::{Hub, adopt, eventually};
@@ -227,4 +227,88 @@ fn a_migration_that_is_killed_again_and_again_is_repeated_until_it_is_done() {
 
 fn status(home: &Home) -> Value {
     home.json(&["hub", "status"]).ends_with(0).json()
+}
+
+/// Two homes that have the same name for their site by mistake.
+#[test]
+fn a_second_hub_with_the_name_of_a_site_is_its_standby_and_says_so() {
+    let home = Home::with_network();
+    let Some(server) = needs::met(PostgresServer::start()) else {
+        return;
+    };
+    let database = server.database();
+    let url = server.config(&database).url.to_string();
+    let command = |state: &str, words: &[&str]| {
+        let mut command = home.command();
+        command
+            .env("MAINS_STATE", home.path(state))
+            .env("MAINS_HUB_DATABASE", &url)
+            .env("MAINS_HUB_SITE", "berlin");
+        command.arg("--json").args(words);
+        command
+    };
+    let serve = |state: &str, listen: &str| command(state, &["serve", "--listen", listen]);
+    let of_site = "SELECT count(*) FROM pg_namespace WHERE nspname = 'site_berlin'";
+    let refused = finish(serve("first", "0.0.0.0:8480").output()).ends_with(2);
+    assert!(refused.stdout.contains("no password is set"), "{refused:?}");
+    assert_eq!(
+        server.execute(&database, of_site),
+        "0",
+        "nothing was written"
+    );
+
+    let first = Hub::run(serve("first", "127.0.0.1:8480"));
+    let second = Hub::run(serve("second", "127.0.0.1:8481"));
+    let status = |state| {
+        finish(command(state, &["hub", "status"]).output())
+            .ends_with(0)
+            .json()
+    };
+    let [active, standby] = ["first", "second"].map(status);
+    assert_eq!([&active["role"], &standby["role"]], ["active", "standby"]);
+    assert_eq!(standby["lease"]["holder"], active["lease"]["holder"]);
+    let (_, _, log) = second.end(Signal::SIGTERM);
+    for part in [
+        "on standby for the site \u{2018}berlin\u{2019}",
+        "at http://127.0.0.1:8480",
+    ] {
+        assert!(log.contains(part), "{log}");
+    }
+
+    // Nor can the database of a home be moved into that of the other one.
+    let alone = |words: &[&str]| {
+        let mut command = command("third", words);
+        command.env("MAINS_HUB_DATABASE", "");
+        command
+    };
+    Hub::run(alone(&["serve", "--listen", "127.0.0.1:8482"])).end(Signal::SIGTERM);
+    let before = server.execute(&database, "SELECT max(id) FROM site_berlin.log");
+    let words = ["hub", "migrate", "--to", &url, "--site", "berlin"];
+    finish(alone(&words).output()).ends_with(1);
+    assert_eq!(
+        server.execute(&database, "SELECT max(id) FROM site_berlin.log"),
+        before
+    );
+
+    // Logins are bound to sites that there are, also those whose hub has just started.
+    let mut hamburg = serve("hamburg", "127.0.0.1:8483");
+    let hamburg = Hub::run({
+        hamburg.env("MAINS_HUB_SITE", "hamburg");
+        hamburg
+    });
+    let run = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        finish(command("first", &words).output())
+    };
+    let office = run("hub token add office --scope read --site berlin --site hamburg").ends_with(0);
+    assert_eq!(office.json()["sites"], json!(["berlin", "hamburg"]));
+    run("hub login-url --site berlin").ends_with(0);
+    let refused = run("hub token add typo --site hambrug").ends_with(2).json();
+    let hint = refused["error"]["hint"].as_str().unwrap();
+    assert!(
+        hint.contains("berlin") && hint.contains("hamburg"),
+        "{refused}"
+    );
+    hamburg.end(Signal::SIGTERM);
+    first.end(Signal::SIGTERM);
 }

@@ -257,7 +257,7 @@ impl DatabasePlace {
 fn failure(error: &CopyError) -> Failure {
     match error {
         CopyError::Different(what) => Failure::failed(format!("{what} differ in the new database"))
-            .hint("nothing of the old one is lost; copy into an empty database"),
+            .hint("nothing of the old one is lost; copy into an empty database, or choose another site"),
         CopyError::Store(error) => {
             let hint = match error.refusal_hint() {
                 Some(hint) => format!("{hint}; the old database is as it was"),
