@@ -24,6 +24,8 @@ use crate::server::PostgresServer;
 
 /// Address of the test and the database.
 const HERE: &str = "10.79.0.1";
+/// The password of both hubs.
+pub const PASSWORD: &str = "a password of the test";
 /// Bound on a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(12);
 /// Bound on everything that is waited for.
@@ -181,7 +183,7 @@ impl Site {
 
     fn set_password(&self) {
         let file = self.folder.path().join("password");
-        std::fs::write(&file, "a password of the test").unwrap();
+        std::fs::write(&file, PASSWORD).unwrap();
         let mut command = self.mains(0);
         succeed(command.args(["hub", "password", "--file"]).arg(file));
     }

@@ -70,6 +70,7 @@ impl Model {
             assert_eq!(self.compare(path, &ids), 200, "{path}");
         }
         self.compare_silent_plug();
+        self.compare_logins();
         self.compare_events();
         self.compare_status();
     }
@@ -141,6 +142,33 @@ impl Model {
                 "{path}: {} and {}: {differing:?}",
                 after.0,
                 passed_on.0
+            );
+        }
+    }
+
+    /// Logs browsers in with the password, each through one hub, and uses their sessions at both; ends one at the other hub.
+    fn compare_logins(&self) {
+        let body = json!({"password": site::PASSWORD});
+        let hubs = [self.active, self.standby()];
+        for (hub, other) in [(hubs[0], hubs[1]), (hubs[1], hubs[0])] {
+            let login = site::request(hub, "POST", "/api/v1/login", "X-None: 1", Some(&body));
+            let (status, head, text) = login.unwrap();
+            assert_eq!(status, 204, "{text}");
+            let mut lines = head.lines();
+            let cookie = lines.find_map(|line| line.strip_prefix("set-cookie: "));
+            let cookie = format!("Cookie: {}", cookie.unwrap().split(';').next().unwrap());
+            let asks = |method: &str, hub, path: &str| {
+                let reply = site::request(hub, method, path, &cookie, None);
+                reply.map(|(status, ..)| status)
+            };
+            assert_eq!(
+                hubs.map(|hub| asks("GET", hub, "/api/v1/plugs")),
+                [Some(200); 2]
+            );
+            assert_eq!(asks("POST", other, "/api/v1/logout"), Some(204));
+            assert_eq!(
+                hubs.map(|hub| asks("GET", hub, "/api/v1/plugs")),
+                [Some(401); 2]
             );
         }
     }
@@ -219,6 +247,9 @@ impl Model {
             assert!(metrics.contains(&format!("\n{line}\n")), "{metrics}");
         }
         assert!(!metrics.contains("mains_hub_lease_seconds"), "{metrics}");
+        let credentials = format!("Authorization: Bearer {}", self.site.token(standby));
+        let head = site::request(standby, "HEAD", "/metrics", &credentials, None).unwrap();
+        assert_eq!((head.0, head.2.as_str()), (200, ""));
         self.site.cut(self.active, "hub");
         let alone = self.text(standby, "/metrics");
         assert!(alone.contains("\nmains_hub_active 0.0\n"), "{alone}");
