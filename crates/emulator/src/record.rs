@@ -60,10 +60,6 @@ pub(crate) enum Direction {
 
 impl RecordWriter {
     /// Appends to a file, which is made readable for its owner alone.
-    ///
-    /// # Errors
-    ///
-    /// An I/O error of opening the file.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = statefile::owner_only()
             .create(true)

@@ -39,10 +39,6 @@ impl TranscriptWriter {
     }
 
     /// Appends packets to a file, as a new section where it has some, which is made readable for its owner alone.
-    ///
-    /// # Errors
-    ///
-    /// An I/O error of opening the file.
     pub fn with_packets(mut self, file: &Path) -> io::Result<Self> {
         self.packets = Some(PacketWriter::new(RecordWriter::create(file)?));
         Ok(self)

@@ -236,10 +236,6 @@ impl RecordFile {
     }
 
     /// Checks that [`RecordFile::export`] can write there.
-    ///
-    /// # Errors
-    ///
-    /// [`RecordError`].
     pub fn check_target(&self, path: &Path) -> Result<(), RecordError> {
         let file = StateFile::new(path, MAX_FILE_BYTES);
         let is_ours = |text: &[u8]| {

@@ -150,10 +150,6 @@ async fn make(store: &dyn Store, config: &BackupConfig) -> Result<Timestamp, Str
 }
 
 /// Returns the times of all backups in the directory, oldest first.
-///
-/// # Errors
-///
-/// [`io::Error`] if the directory cannot be read.
 pub fn list(config: &BackupConfig) -> io::Result<Vec<Timestamp>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(&config.directory)? {

@@ -121,10 +121,6 @@ impl Hub {
     }
 
     /// Removes a document.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repository::remove`].
     pub async fn remove_document<T: HubDocument>(
         &self,
         id: &Id,

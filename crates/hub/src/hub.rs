@@ -205,10 +205,6 @@ impl Hub {
     }
 
     /// Changes the settings of a plug, and returns it with its new revision. A name must be that of no other plug or group.
-    ///
-    /// # Errors
-    ///
-    /// As [`Registry::change`].
     pub async fn change_plug(
         &self,
         plug: Mac,

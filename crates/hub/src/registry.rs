@@ -182,10 +182,6 @@ impl Registry {
     }
 
     /// Returns the revision of an adopted plug: its ETag.
-    ///
-    /// # Errors
-    ///
-    /// As [`Registry::one`].
     pub fn revision(&self, mac: Mac) -> Result<u64, RequestError> {
         Ok(self.0.known(mac)?.revision())
     }
@@ -246,10 +242,6 @@ impl Registry {
     }
 
     /// Sets a plug's own timer. The plug only acknowledges it; its later switch cannot be confirmed in advance.
-    ///
-    /// # Errors
-    ///
-    /// As [`Registry::switch`].
     pub async fn delay(
         &self,
         mac: Mac,
@@ -288,10 +280,6 @@ impl Registry {
     }
 
     /// Reads the version of a plug's firmware.
-    ///
-    /// # Errors
-    ///
-    /// As [`Registry::switch`].
     pub async fn version(&self, mac: Mac) -> Result<String, RequestError> {
         let entry = self.0.known(mac)?;
         let outcome = entry.handle.version(COMMAND_TIMEOUT).await;
@@ -314,10 +302,6 @@ impl Registry {
     }
 
     /// Returns the Wi-Fi module of a plug, for AT commands beside the plug's own.
-    ///
-    /// # Errors
-    ///
-    /// As [`Registry::one`].
     pub(crate) fn module(&self, mac: Mac) -> Result<LanModule, RequestError> {
         let view = self.0.known(mac)?.view();
         Ok(LanModule::new(self.0.lan.clone(), view.plug.clone()))

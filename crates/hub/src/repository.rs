@@ -54,10 +54,6 @@ impl<T: Document> Repository<T> {
     }
 
     /// Loads the collection. Each edit is written together with the initial state.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repository::load`].
     pub async fn load_with(
         store: Arc<dyn DocumentStore>,
         initial_state: InitialState,

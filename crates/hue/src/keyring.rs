@@ -189,10 +189,6 @@ impl KeyRing {
     }
 
     /// Returns one paired bridge.
-    ///
-    /// # Errors
-    ///
-    /// As [`KeyRing::bridges`].
     pub fn bridge(&self, id: &BridgeId) -> Result<Option<PairedBridge>, KeyRingError> {
         let bridges = self.bridges()?;
         Ok(bridges.into_iter().find(|bridge| bridge.id == *id))
@@ -242,10 +238,6 @@ impl KeyRing {
     }
 
     /// Checks that another bridge could be saved, before anyone walks to it for a key.
-    ///
-    /// # Errors
-    ///
-    /// As [`KeyRing::save`].
     pub fn check(&self) -> Result<(), KeyRingError> {
         let locked = self.0.lock(LOCK_TIMEOUT);
         locked

@@ -197,10 +197,6 @@ pub fn changes(status: u16, body: &[u8]) -> Result<Vec<Value>, ReplyError> {
 }
 
 /// Parses the reply to a `GET`, an object or a list with an error.
-///
-/// # Errors
-///
-/// As [`changes`].
 pub fn object(status: u16, body: &[u8]) -> Result<serde_json::Map<String, Value>, ReplyError> {
     match json(status, body)? {
         Value::Object(object) => Ok(object),

@@ -92,10 +92,6 @@ impl Sources {
     }
 
     /// Returns the settings of MQTT of a hub with this state directory; `None` without a broker.
-    ///
-    /// # Errors
-    ///
-    /// Keys without the other key that they need.
     pub fn mqtt_config(
         &self,
         state: PathBuf,
@@ -147,10 +143,6 @@ pub struct RunSettings {
 
 impl RunSettings {
     /// Brings file, environment and flags together.
-    ///
-    /// # Errors
-    ///
-    /// The first problem with any of them.
     pub fn load(options: &GlobalOptions) -> Result<Self, Failure> {
         let sources = Sources::read(options);
         match sources.problems.into_iter().next() {

@@ -51,11 +51,6 @@ pub(crate) enum FeedSource<'a> {
 
 impl FeedSource<'_> {
     /// Switches a plug that is followed, and confirms.
-    ///
-    /// # Errors
-    ///
-    /// When the hub or the plug cannot be reached, or refuses. A command that was accepted and not carried out is
-    /// [`Switched::confirmed`] instead.
     pub(crate) async fn switch(
         &self,
         plug: Mac,
@@ -80,10 +75,6 @@ pub(crate) struct FollowRequest<'a> {
 }
 
 /// Follows plugs: through the hub, if there is one, else over the network from here. Every plug is reported once at first.
-///
-/// # Errors
-///
-/// When a named hub cannot be reached, a plug is unknown, or the network cannot be used.
 pub(crate) async fn of_plugs<'a>(
     context: &'a Context,
     hub: Option<Client>,

@@ -20,10 +20,6 @@ pub(crate) use memory::shield;
 /// Reads a secret of at most `max_length` bytes from a file, without the one line end that editors add; `what` names it in
 /// messages. A longer one comes back with some excess bytes, so that the caller notices, but never as a whole. Ctrl-C and
 /// `--timeout` hold meanwhile.
-///
-/// # Errors
-///
-/// Wrong usage when the file cannot be read.
 pub(crate) async fn from_file(
     ui: &Ui,
     file: &Path,

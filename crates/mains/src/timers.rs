@@ -41,19 +41,11 @@ impl PendingTimer {
 }
 
 /// Returns the timers that are not due yet, the next one first.
-///
-/// # Errors
-///
-/// Kind `local` when the file cannot be read.
 pub(crate) fn pending(directory: &Path) -> Result<Vec<PendingTimer>, Failure> {
     read(&file(directory))
 }
 
 /// Replaces the timer of a plug.
-///
-/// # Errors
-///
-/// Kind `local` when the file cannot be read or written.
 pub(crate) fn replace(
     directory: &Path,
     plug: Mac,

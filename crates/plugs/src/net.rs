@@ -86,10 +86,6 @@ impl Lan {
     }
 
     /// Opens the sockets on each of these interfaces, to search for members of these families.
-    ///
-    /// # Errors
-    ///
-    /// As [`Lan::open`].
     pub async fn with_families(
         families: Families,
         interfaces: &[Interface],
@@ -200,10 +196,6 @@ impl Lan {
     }
 
     /// Opens a TCP connection to a device, from the interface that leads there.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the system.
     pub async fn connect(&self, address: Ipv4Addr, port: u16) -> std::io::Result<TcpStream> {
         driver::connect(self, address, port).await
     }

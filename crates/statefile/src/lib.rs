@@ -112,10 +112,6 @@ impl StateFile {
     }
 
     /// Creates the directory of the file, if it is missing. Taking the lock does it, too.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
     pub fn create_directory(&self) -> io::Result<()> {
         create_directory(self.directory())
     }
@@ -142,19 +138,11 @@ impl StateFile {
     }
 
     /// Checks that this many bytes could be written, without touching the file.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
     pub fn check_writable(&self, bytes: usize) -> io::Result<()> {
         self.write_beside(&vec![b' '; bytes])?.as_file().sync_all()
     }
 
     /// Removes the file, if it exists.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
     pub fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Ok(()) => sync_directory(self.directory()),
@@ -164,10 +152,6 @@ impl StateFile {
     }
 
     /// Renames a file that cannot be understood to `<name>.broken-<number>`. Returns the new path.
-    ///
-    /// # Errors
-    ///
-    /// The system's error.
     pub fn set_aside(&self) -> io::Result<PathBuf> {
         let aside = (1..MAX_SET_ASIDE)
             .map(|number| {
@@ -195,10 +179,6 @@ impl StateFile {
 
     /// Takes the lock also where nothing can be written: a lock file that is there is opened for reading, and where none can be made,
     /// the directory is locked in its place.
-    ///
-    /// # Errors
-    ///
-    /// As [`lock`](Self::lock).
     pub fn lock_without_writing(&self, timeout: Duration) -> io::Result<FileLock> {
         let file = match self.open_own(&self.lock_path(), File::options().read(true)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -27,10 +27,6 @@ pub(crate) trait DocumentPage: HubDocument {
     const PLACE: NavItem;
 
     /// Returns the JSON of the document that a form stands for.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field.
     fn json(fields: &Fields) -> Result<Value, RequestError>;
 
     /// Returns the document with another `enabled`; `None` if it has no such field.
@@ -187,10 +183,6 @@ impl Editor {
     }
 
     /// Reads the document of the form.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field.
     pub(crate) fn read<T: DocumentPage>(&self) -> Result<T, RequestError> {
         self.fields.check_sent()?;
         read(&self.fields)
@@ -368,10 +360,6 @@ async fn enable<T: DocumentPage>(
 }
 
 /// Returns the id of a document in a path.
-///
-/// # Errors
-///
-/// [`RequestError`] of kind `not_found` for what is no id.
 pub(crate) fn document_id<T: Document>(text: &str) -> Result<Id, RequestError> {
     let what = T::COLLECTION.singular();
     text.parse()
@@ -447,10 +435,6 @@ fn flatten(name: &str, value: Value, fields: &mut Vec<(String, String)>) {
 }
 
 /// Returns the number of a field, which may be empty.
-///
-/// # Errors
-///
-/// [`RequestError`] of kind `usage` at the field.
 pub(crate) fn number(fields: &Fields, name: &str) -> Result<Option<f64>, RequestError> {
     let Some(text) = filled(fields, name) else {
         return Ok(None);
@@ -462,10 +446,6 @@ pub(crate) fn number(fields: &Fields, name: &str) -> Result<Option<f64>, Request
 }
 
 /// Parses the text of a field, which may be empty, and returns it as it is.
-///
-/// # Errors
-///
-/// [`RequestError`] of kind `usage` at the field.
 pub(crate) fn checked<'f, T: FromStr>(
     fields: &'f Fields,
     name: &str,

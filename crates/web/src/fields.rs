@@ -31,10 +31,6 @@ impl Fields {
     }
 
     /// Checks that the form was sent by a person, and is not one that is shown again.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `unauthenticated`, which the page shows above the form.
     pub(crate) fn check_sent(&self) -> Result<(), RequestError> {
         match self.is_shown_again {
             true => Err(RequestError::new(
@@ -51,20 +47,12 @@ impl Fields {
     }
 
     /// Returns the value of a field that must be there.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field.
     pub(crate) fn needed(&self, name: &str) -> Result<&str, RequestError> {
         self.get(name)
             .ok_or_else(|| RequestError::usage(format!("{name}: it is missing")).at(name))
     }
 
     /// Parses the value of a field that must be there.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field.
     pub(crate) fn parse<T: std::str::FromStr>(&self, name: &str) -> Result<T, RequestError>
     where
         T::Err: std::fmt::Display,

@@ -117,10 +117,6 @@ pub(crate) struct Span {
 
 impl Span {
     /// Returns the range of a kind in which a moment lies; the present one without a moment.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at `from` for a moment out of bounds.
     pub(crate) fn at(
         kind: SpanKind,
         from: Option<Moment>,
@@ -140,10 +136,6 @@ impl Span {
     }
 
     /// Returns the range between two moments; that of a kind if it is one.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at `from` or `to` for a range that is empty, out of bounds, or longer than a year.
     pub(crate) fn between(
         request: RangeRequest,
         now: Timestamp,

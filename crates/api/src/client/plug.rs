@@ -54,10 +54,6 @@ impl Client {
     }
 
     /// Changes the settings of a plug by a JSON merge patch of its [`PlugSettings`](crate::PlugSettings).
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError`].
     pub async fn patch_plug(
         &self,
         plug: Mac,

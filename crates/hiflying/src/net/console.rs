@@ -130,10 +130,6 @@ impl UdpConsole {
     }
 
     /// Sends a typed command and reads its reply.
-    ///
-    /// # Errors
-    ///
-    /// [`UdpConsoleError`].
     pub async fn run<C: AtCommand>(&mut self, command: &C) -> Result<C::Reply, UdpConsoleError> {
         let request = command.request();
         let masked = request.masked();

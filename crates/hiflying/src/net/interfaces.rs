@@ -138,10 +138,6 @@ fn find_address(all: &[Interface], address: Ipv4Addr) -> Option<Interface> {
 }
 
 /// Returns the local address from which the system would reach a target. Sends nothing.
-///
-/// # Errors
-///
-/// Any error of the system, such as no route.
 pub fn source_for(target: Ipv4Addr) -> io::Result<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     // A gateway of plugs can be a broadcast address as well (`--to`).

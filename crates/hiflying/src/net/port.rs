@@ -204,10 +204,6 @@ impl UdpPort {
     }
 
     /// Sends one datagram.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the system, such as no route.
     pub async fn send_to(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
         let route = self.0.route.borrow().clone();
         match route {

@@ -50,10 +50,6 @@ pub fn next_due(
 
 /// Returns the last time at which a schedule should have fired after `after` and until `until`: the run to catch up with after a
 /// gap in operation.
-///
-/// # Errors
-///
-/// As [`next_due`].
 pub fn last_due(
     schedule: &Schedule,
     clock: &Clock,

@@ -56,10 +56,6 @@ impl FiredTimes {
     }
 
     /// Returns the next time after a moment at which a schedule fires and has not fired yet.
-    ///
-    /// # Errors
-    ///
-    /// As [`next_due`].
     pub(crate) fn next(
         &self,
         schedule: &Schedule,
@@ -75,10 +71,6 @@ impl FiredTimes {
     }
 
     /// Returns the last time after `after` and until `until` at which a schedule should have fired and has not.
-    ///
-    /// # Errors
-    ///
-    /// As [`next_due`].
     pub(crate) fn last_missed(
         &self,
         schedule: &Schedule,

@@ -39,10 +39,6 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, RequestError> {
 }
 
 /// Returns the SHA-256 of the certificate that a hub with these files presents, in hex.
-///
-/// # Errors
-///
-/// As [`acceptor`].
 pub(crate) fn fingerprint(files: &TlsFiles) -> Result<String, RequestError> {
     let chain = certificates(&files.certificate)?;
     let own = chain.first().expect("a chain that was read is not empty");

@@ -19,10 +19,6 @@ const MAX_PASSWORD_LENGTH: usize = 4_096;
 const DEFAULT_KEPT_BACKUPS: NonZeroU32 = NonZeroU32::new(7).expect("seven is not zero");
 
 /// Returns the configuration of a hub that keeps everything in this directory.
-///
-/// # Errors
-///
-/// Keys without the other key that they need.
 pub(super) fn config(sources: &Sources, state: PathBuf) -> Result<Config, Vec<ConfigProblem>> {
     let mut hub = sources.layer.hub.clone();
     hub.interfaces = hub.interfaces.or_else(|| sources.layer.interfaces.clone());
@@ -39,10 +35,6 @@ pub(super) fn config(sources: &Sources, state: PathBuf) -> Result<Config, Vec<Co
 }
 
 /// Puts together the configuration of a hub.
-///
-/// # Errors
-///
-/// Every key that needs another one, and which.
 fn assemble(
     hub: &HubLayer,
     place: &PlaceLayer,

@@ -108,10 +108,6 @@ fn path(value: &Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// Puts together the settings of MQTT; `None` without a broker.
-///
-/// # Errors
-///
-/// Every key that needs another one, and which.
 pub(super) fn config(
     layer: &MqttLayer,
     site: SiteName,

@@ -22,10 +22,6 @@ const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(15);
 
 /// Listens to the events of a hub, all or those of some kinds: those after the event `after`, else from now on.
-///
-/// # Errors
-///
-/// When the hub cannot be reached to begin with.
 pub(crate) async fn of_hub<'a>(
     context: &'a Context,
     hub: &Client,
@@ -42,10 +38,6 @@ pub(crate) async fn of_hub<'a>(
 }
 
 /// Follows the plugs of a hub. They are listed at first, and again when events were lost.
-///
-/// # Errors
-///
-/// When the hub cannot be reached to begin with, or does not keep one of the targets.
 pub(super) async fn of_plugs<'a>(
     context: &'a Context,
     hub: &Client,

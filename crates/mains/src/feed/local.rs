@@ -34,10 +34,6 @@ pub(crate) const UNHEARD: &str = "an SP-2 is not heard like this";
 const METER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Follows plugs over the network from here.
-///
-/// # Errors
-///
-/// When a plug is unknown, or the network cannot be used.
 pub(super) async fn of_plugs<'a>(
     context: &'a Context,
     request: FollowRequest<'a>,

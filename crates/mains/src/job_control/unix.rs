@@ -26,10 +26,6 @@ pub(crate) struct JobControl {
 
 impl JobControl {
     /// Begins to listen.
-    ///
-    /// # Errors
-    ///
-    /// When signals cannot be received.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let kind = SignalKind::from_raw(signal::Signal::SIGCONT as i32);
         let continued = signal(kind)

@@ -11,10 +11,6 @@ pub(crate) struct JobControl;
 
 impl JobControl {
     /// Returns a receiver that receives nothing.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub(crate) fn listen() -> Result<Self, Failure> {
         Ok(Self)
     }

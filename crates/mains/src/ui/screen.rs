@@ -45,10 +45,6 @@ impl Ui {
     }
 
     /// Takes over the terminal. To be used where [`Ui::has_screen`].
-    ///
-    /// # Errors
-    ///
-    /// When the terminal cannot be set up.
     pub fn screen(&self) -> Result<Screen, Failure> {
         Screen::open(self.held())
     }
@@ -65,10 +61,6 @@ impl Screen {
     }
 
     /// Draws a picture over the former one.
-    ///
-    /// # Errors
-    ///
-    /// When the terminal cannot be written to, or a panic has taken it away.
     pub fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
         if !HAS_TERMINAL.load(Ordering::SeqCst) {
             return Err(Failure::failed("a part of the program has failed"));
@@ -84,10 +76,6 @@ impl Screen {
     }
 
     /// Draws the next picture from scratch, whatever has become of the terminal.
-    ///
-    /// # Errors
-    ///
-    /// When the terminal cannot be set up.
     pub fn refresh(&mut self) -> Result<(), Failure> {
         // The shell may have changed the modes of the terminal while the process was stopped.
         leave();

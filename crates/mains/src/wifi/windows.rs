@@ -123,10 +123,6 @@ pub async fn offer(_: &Ui, pending: Pending) {
 }
 
 /// Undoes nothing: nothing is ever changed.
-///
-/// # Errors
-///
-/// None.
 pub async fn undo(_: &Path) -> Result<Option<Restored>, WifiError> {
     Ok(None)
 }
@@ -137,10 +133,6 @@ pub enum NetworkManager {}
 
 impl NetworkManager {
     /// Finds none.
-    ///
-    /// # Errors
-    ///
-    /// Always [`WifiError::Absent`].
     pub async fn open(_: &Path, _: Option<&str>) -> Result<Self, WifiError> {
         Err(WifiError::Absent)
     }
@@ -156,37 +148,21 @@ impl NetworkManager {
     }
 
     /// Returns the networks in reach.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub async fn scan(&self, _: bool) -> Result<Vec<Seen>, WifiError> {
         match *self {}
     }
 
     /// Waits for a network to be seen.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub async fn look_for(&self, _: &[u8], _: bool, _: Duration) -> Result<Seen, WifiError> {
         match *self {}
     }
 
     /// Waits for an access point that was seen before.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub async fn look_again(&self, _: &Seen, _: Duration) -> Result<Seen, WifiError> {
         match *self {}
     }
 
     /// Joins a network.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub async fn join(&mut self, _: &Seen, _: Option<&str>, _: Duration) -> Result<(), WifiError> {
         match *self {}
     }
@@ -197,10 +173,6 @@ impl NetworkManager {
     }
 
     /// Restores the state before a join.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub async fn restore(&mut self) -> Result<Option<Restored>, WifiError> {
         match *self {}
     }

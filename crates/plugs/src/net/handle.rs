@@ -188,10 +188,6 @@ impl PlugHandle {
     }
 
     /// Sets the plug's own timer. The plug only acknowledges the command.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactError`].
     pub async fn delay(
         &self,
         state: RelayState,
@@ -203,10 +199,6 @@ impl PlugHandle {
     }
 
     /// Reads the firmware's version.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactError`].
     pub async fn version(&self, budget: Duration) -> Result<(Plug, String), ContactError> {
         match self.run(PlugCommand::Version, budget, false).await? {
             (plug, PlugReply::Version(text)) => Ok((plug, text)),
@@ -227,10 +219,6 @@ impl PlugHandle {
     }
 
     /// Reads the meter.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactError`].
     pub async fn meter(&self, budget: Duration) -> Result<Reading, ContactError> {
         reading(self.run(PlugCommand::Meter, budget, false).await?)
     }

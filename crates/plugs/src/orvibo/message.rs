@@ -126,10 +126,6 @@ pub enum OrviboReplyError {
 
 impl OrviboReply {
     /// Parses a datagram.
-    ///
-    /// # Errors
-    ///
-    /// [`OrviboReplyError`].
     pub fn parse(datagram: &[u8]) -> Result<Self, OrviboReplyError> {
         use OrviboReplyError::{Command, Field, Foreign, Length};
         let frame = OrviboDatagram(datagram);

@@ -25,10 +25,6 @@ pub fn owner_only() -> OpenOptions {
 }
 
 /// Creates a directory that is accessible to its owner only, with those above it, unless it is there.
-///
-/// # Errors
-///
-/// The system's error.
 pub fn create_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -37,19 +33,11 @@ pub fn create_directory(directory: &Path) -> io::Result<()> {
 }
 
 /// Opens a file without waiting for another process, as for a FIFO.
-///
-/// # Errors
-///
-/// The system's error.
 pub fn open_at_once(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
 }
 
 /// Takes access to a file from everyone but its owner. Returns true if others had access.
-///
-/// # Errors
-///
-/// The system's error.
 pub fn restrict_access(file: &File) -> io::Result<bool> {
     restrict(file, ACCESS_BY_OTHERS, OWNER_ONLY_FILE)
 }
@@ -60,10 +48,6 @@ pub fn is_open_to_all(metadata: &Metadata) -> bool {
 }
 
 /// Makes renames in a directory last: a rename is only as durable as the directory that it happened in.
-///
-/// # Errors
-///
-/// The system's error.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }

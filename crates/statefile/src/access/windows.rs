@@ -21,28 +21,16 @@ pub fn owner_only() -> OpenOptions {
 }
 
 /// Creates a directory that has the access rights of the one above, with those above it, unless it is there.
-///
-/// # Errors
-///
-/// The system's error.
 pub fn create_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(directory)
 }
 
 /// Opens a file. There is no FIFO to wait for.
-///
-/// # Errors
-///
-/// The system's error.
 pub fn open_at_once(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.open(path)
 }
 
 /// Leaves the inherited access rights. Returns false.
-///
-/// # Errors
-///
-/// None.
 pub fn restrict_access(_: &File) -> io::Result<bool> {
     Ok(false)
 }
@@ -53,10 +41,6 @@ pub fn is_open_to_all(_: &Metadata) -> bool {
 }
 
 /// Does nothing: the file system logs a rename before it returns.
-///
-/// # Errors
-///
-/// None.
 pub fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -20,10 +20,6 @@ pub fn bind_device<'s>(socket: impl Into<SockRef<'s>>, device: &str) -> io::Resu
 }
 
 /// Leaves retransmissions to the system.
-///
-/// # Errors
-///
-/// None.
 pub fn limit_retransmission<'s>(_: impl Into<SockRef<'s>>, _: Duration) -> io::Result<()> {
     Ok(())
 }

@@ -15,10 +15,6 @@ pub fn bind_device<'s>(socket: impl Into<SockRef<'s>>, device: &str) -> io::Resu
 }
 
 /// Gives up bytes that the other end of a TCP connection does not acknowledge within a time, also when the socket is closed by then.
-///
-/// # Errors
-///
-/// Any error of the system.
 pub fn limit_retransmission<'s>(socket: impl Into<SockRef<'s>>, limit: Duration) -> io::Result<()> {
     socket.into().set_tcp_user_timeout(Some(limit))
 }

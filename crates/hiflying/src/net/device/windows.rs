@@ -6,19 +6,11 @@ use std::time::Duration;
 use socket2::SockRef;
 
 /// Leaves the choice of the device to the system.
-///
-/// # Errors
-///
-/// None.
 pub fn bind_device<'s>(_: impl Into<SockRef<'s>>, _: &str) -> io::Result<()> {
     Ok(())
 }
 
 /// Leaves retransmissions to the system.
-///
-/// # Errors
-///
-/// None.
 pub fn limit_retransmission<'s>(_: impl Into<SockRef<'s>>, _: Duration) -> io::Result<()> {
     Ok(())
 }

@@ -10,10 +10,6 @@ use nix::sys::socket::SockaddrIn;
 use super::{Interface, last, mask};
 
 /// Lists every IPv4 address of every interface.
-///
-/// # Errors
-///
-/// Any error of the system.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
     Ok(getifaddrs()?.filter_map(|entry| describe(&entry)).collect())
 }

@@ -8,10 +8,6 @@ use if_addrs::{IfAddr, get_if_addrs};
 use super::{Interface, last};
 
 /// Lists every IPv4 address of every interface.
-///
-/// # Errors
-///
-/// Any error of the system.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
     Ok(get_if_addrs()?.into_iter().filter_map(describe).collect())
 }

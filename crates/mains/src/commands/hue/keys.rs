@@ -25,10 +25,6 @@ impl GivenKey {
     }
 
     /// Returns the key in the file, else the key in the environment variable.
-    ///
-    /// # Errors
-    ///
-    /// Wrong usage if it cannot be read or is not a key.
     pub(super) async fn key(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
         match &self.file {
             Some(_) => self.read(ui).await,
