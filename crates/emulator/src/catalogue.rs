@@ -217,6 +217,16 @@ impl<B> FaultEffect<B> {
     }
 }
 
+/// A time that is `MILLIS` milliseconds unless a fault sets it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TimeOr<const MILLIS: u64>(pub(crate) Duration);
+
+impl<const MILLIS: u64> Default for TimeOr<MILLIS> {
+    fn default() -> Self {
+        Self(Duration::from_millis(MILLIS))
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     let share = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),

@@ -249,7 +249,7 @@ impl OrviboTwin {
                 }]),
         };
         let reply = frame.finish();
-        for _ in 0..self.behaviour.copies {
+        for _ in 0..self.behaviour.copies.max(1) {
             self.send(now, arrival.at, arrival.from, reply.clone());
         }
     }
@@ -259,7 +259,7 @@ impl OrviboTwin {
             peer: arrival.from,
             at: arrival.at,
             since: now,
-            until: now + self.behaviour.subscription,
+            until: now + self.behaviour.subscription.0,
             has_switched: false,
         };
         self.subscribers.retain(|it| it.peer != arrival.from);

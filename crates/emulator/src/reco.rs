@@ -192,7 +192,7 @@ impl RecoTwin {
         }
         self.present(now, arrival, reply.into_bytes());
         self.sessions
-            .offer(now, self.peer(arrival), self.behaviour.session.idle);
+            .offer(now, self.peer(arrival), self.behaviour.session.idle.0);
     }
 
     fn answer_scan(&mut self, now: Instant, arrival: TwinArrival) {
@@ -258,7 +258,7 @@ impl RecoTwin {
         let peer = self.peer(arrival);
         let rules = &self.behaviour.session;
         let (answered, refused) = (rules.confirm_answered, rules.confirm_refused);
-        match self.sessions.stage(now, peer, rules.idle) {
+        match self.sessions.stage(now, peer, rules.idle.0) {
             Some(SessionStage::Offered) => {
                 self.sessions.open(now, peer);
                 if refused {

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use crate::catalogue::TimeOr;
+
 /// All switches.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct BridgeBehaviour {
     /// Replies that are replaced or damaged.
     pub(crate) deviations: Vec<Deviation>,
     pub(crate) search: SearchBehaviour,
     pub(crate) touchlink: TouchlinkBehaviour,
     pub(crate) tls: CertificateBehaviour,
-    /// Maximum number of lights.
-    pub(crate) capacity: usize,
+    /// Maximum number of lights; that of the interface unless set.
+    pub(crate) capacity: Option<usize>,
     /// A deleted bulb is not reset, although it is powered.
     pub(crate) delete_orphans: bool,
     /// A full stop follows `deleted`.
@@ -33,34 +35,11 @@ pub(crate) struct BridgeBehaviour {
     pub(crate) no_ssdp: bool,
 }
 
-impl Default for BridgeBehaviour {
-    fn default() -> Self {
-        Self {
-            deviations: Vec::new(),
-            search: SearchBehaviour::default(),
-            touchlink: TouchlinkBehaviour::default(),
-            tls: CertificateBehaviour::default(),
-            capacity: 63,
-            delete_orphans: false,
-            dotted: false,
-            text_numbers: false,
-            slow: Duration::ZERO,
-            powered_for: Duration::ZERO,
-            unpowered: false,
-            other_id: false,
-            told_model: None,
-            no_http: false,
-            no_mdns: false,
-            no_ssdp: false,
-        }
-    }
-}
-
 /// Faults of a search.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct SearchBehaviour {
     /// Time for which the network stays open.
-    pub(crate) time: Duration,
+    pub(crate) time: TimeOr<5_000>,
     pub(crate) finds_nothing: bool,
     /// Bulbs are found only towards the end.
     pub(crate) late: bool,
@@ -70,23 +49,11 @@ pub(crate) struct SearchBehaviour {
     pub(crate) unlisted: bool,
 }
 
-impl Default for SearchBehaviour {
-    fn default() -> Self {
-        Self {
-            time: Duration::from_secs(5),
-            finds_nothing: false,
-            late: false,
-            endless: false,
-            unlisted: false,
-        }
-    }
-}
-
 /// Faults of touchlink.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct TouchlinkBehaviour {
     /// Duration of the procedure.
-    pub(crate) time: Duration,
+    pub(crate) time: TimeOr<1_000>,
     /// No bulb is captured, whatever is near.
     pub(crate) fails: bool,
     /// TCP port 30000 is closed.
@@ -105,23 +72,6 @@ pub(crate) struct TouchlinkBehaviour {
     pub(crate) crlf: bool,
     /// The result is this word.
     pub(crate) word: Option<String>,
-}
-
-impl Default for TouchlinkBehaviour {
-    fn default() -> Self {
-        Self {
-            time: Duration::from_secs(1),
-            fails: false,
-            no_port: false,
-            silent: false,
-            eof: false,
-            no_echo: false,
-            split: false,
-            joined: false,
-            crlf: false,
-            word: None,
-        }
-    }
 }
 
 /// Faults of HTTPS and its certificate.

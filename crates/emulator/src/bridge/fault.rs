@@ -102,7 +102,7 @@ static CATALOGUE: &Catalogue<BridgeBehaviour> = &[catalogue! {
 
     // Touchlink.
     "touchlink-failed" Flag(|q| q.touchlink.fails = true), "touchlink captures nothing";
-    "touchlink-time=D" Time(|q, d| q.touchlink.time = d), "touchlink takes D instead of 1 s (really up to 10 s)";
+    "touchlink-time=D" Time(|q, d| q.touchlink.time.0 = d), "touchlink takes D instead of 1 s (really up to 10 s)";
     "touchlink-closed" Flag(|q| q.touchlink.no_port = true), "TCP port 30000 refuses connections";
     "touchlink-silence" Flag(|q| q.touchlink.silent = true), "nothing comes after the echo of port 30000";
     "touchlink-eof" Flag(|q| q.touchlink.eof = true), "port 30000 closes after the echo";
@@ -116,13 +116,13 @@ static CATALOGUE: &Catalogue<BridgeBehaviour> = &[catalogue! {
     }), "the result of port 30000 is this word, and nothing is captured";
 
     // Searching, adding, deleting.
-    "search-time=D" Time(|q, d| q.search.time = d), "a search takes D instead of 5 s (really 40 s)";
+    "search-time=D" Time(|q, d| q.search.time.0 = d), "a search takes D instead of 5 s (really 40 s)";
     "search-finds-nothing" Flag(|q| q.search.finds_nothing = true), "a search finds nothing";
     "late-search" Flag(|q| q.search.late = true), "bulbs are found just before the search ends";
     "endless-search" Flag(|q| q.search.endless = true), "lastscan stays active for ever";
     "unlisted" Flag(|q| q.search.unlisted = true), "a bulb that was found is among the lights, not among the new ones";
-    "capacity=N" Count(0..=63, |q, n| q.capacity = usize::try_from(n).unwrap_or(63)), "N lights fit in instead of 63";
-    "full" Flag(|q| q.capacity = 0), "no light fits in: error 203";
+    "capacity=N" Count(0..=63, |q, n| q.capacity = usize::try_from(n).ok()), "N lights fit in instead of 63";
+    "full" Flag(|q| q.capacity = Some(0)), "no light fits in: error 203";
     "delete-orphans" Flag(|q| q.delete_orphans = true), "a deleted bulb is not reset, although it is powered";
     "dotted" Flag(|q| q.dotted = true), "a dot stands behind `deleted`";
 

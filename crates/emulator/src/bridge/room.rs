@@ -160,7 +160,7 @@ impl Room {
         };
         let rules = &twin.quirks.touchlink;
         let fails = rules.fails || rules.word.is_some();
-        let captured = self.radio.begin_capture(now, bridge, rules.time, fails);
+        let captured = self.radio.begin_capture(now, bridge, rules.time.0, fails);
         TouchlinkScript::new(rules, captured.is_some())
     }
 

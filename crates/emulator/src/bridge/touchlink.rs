@@ -46,12 +46,12 @@ impl TouchlinkScript {
         let at_once = Duration::ZERO;
         let mut lines = Vec::new();
         if rules.joined {
-            lines.push(line(rules.time, &format!("{echo}{result}")));
+            lines.push(line(rules.time.0, &format!("{echo}{result}")));
         } else {
             if !rules.no_echo {
                 lines.push(line(at_once, &echo));
             }
-            lines.push(line(rules.time, &result));
+            lines.push(line(rules.time.0, &result));
         }
         if rules.silent || rules.eof {
             lines = vec![line(at_once, &echo)];

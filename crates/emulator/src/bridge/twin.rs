@@ -153,8 +153,13 @@ impl BridgeTwin {
         user.map(|user| user.used = now).is_some()
     }
 
+    /// Returns the maximum number of lights.
+    pub(super) fn capacity(&self) -> usize {
+        self.quirks.capacity.unwrap_or(63)
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.lights.len() >= self.quirks.capacity
+        self.lights.len() >= self.capacity()
     }
 
     pub(super) fn lists(&self, bulb: usize) -> bool {
@@ -172,7 +177,7 @@ impl BridgeTwin {
 
     /// Opens the network, or keeps it open for longer.
     pub(super) fn begin_search(&mut self, now: Instant, serials: Vec<String>) {
-        let ends = now + self.quirks.search.time;
+        let ends = now + self.quirks.search.time.0;
         if self.search.is_none() {
             self.new.clear();
         }
@@ -191,9 +196,9 @@ impl BridgeTwin {
     pub(super) fn joining(&self) -> Duration {
         let search = &self.quirks.search;
         if search.late {
-            search.time * 7 / 8
+            search.time.0 * 7 / 8
         } else {
-            search.time / 8
+            search.time.0 / 8
         }
     }
 

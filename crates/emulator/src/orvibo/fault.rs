@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalogue::{Catalogue, FaultEffect, catalogue, fault_type};
+use crate::catalogue::{Catalogue, FaultEffect, TimeOr, catalogue, fault_type};
 use crate::reco::behaviour::RecoBehaviour;
 use crate::reco::module_fault::{HasModule, ModuleFaults};
 
@@ -12,7 +12,7 @@ fault_type! {
 }
 
 /// The behaviour of a twin: a faithful S20 by default, with one switch for each deviation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct OrviboBehaviour {
     /// The Wi-Fi module, and the network to it.
     pub(crate) module: RecoBehaviour,
@@ -25,7 +25,7 @@ pub(crate) struct OrviboBehaviour {
     pub(crate) truncated: bool,
     pub(crate) wrong_length: bool,
     /// Time for which a subscription lasts.
-    pub(crate) subscription: Duration,
+    pub(crate) subscription: TimeOr<180_000>,
     /// Time after a subscription in which commands are ignored.
     pub(crate) settling: Duration,
     pub(crate) ignores_first: bool,
@@ -42,38 +42,6 @@ pub(crate) struct OrviboBehaviour {
     pub(crate) no_table: bool,
     pub(crate) lying_table: bool,
     pub(crate) no_countdown: bool,
-}
-
-impl Default for OrviboBehaviour {
-    fn default() -> Self {
-        Self {
-            module: RecoBehaviour::default(),
-            copies: 1,
-            silent_discovery: false,
-            all_one: false,
-            letters_qh: false,
-            odd_state: false,
-            wrong_mac: false,
-            truncated: false,
-            wrong_length: false,
-            subscription: Duration::from_secs(180),
-            settling: Duration::ZERO,
-            ignores_first: false,
-            no_echo: false,
-            echo_only: false,
-            silent_switch: false,
-            quiet_when_same: false,
-            stuck: false,
-            lying: 0.0,
-            slow: Duration::ZERO,
-            falls_on_restart: false,
-            press_interval: None,
-            split_table: false,
-            no_table: false,
-            lying_table: false,
-            no_countdown: false,
-        }
-    }
 }
 
 impl HasModule for OrviboBehaviour {
@@ -99,7 +67,7 @@ static CATALOGUE: &Catalogue<OrviboBehaviour> = &[ModuleFaults::WIRE, ModuleFaul
     "odd-state" Flag(|b| b.odd_state = true), "the relay in discovery replies is neither on nor off";
 
     // Subscriptions and the button.
-    "subscription=D" Time(|b, d| b.subscription = d), "a subscription lasts D instead of 180 s (sources say 60 s to 5 min)";
+    "subscription=D" Time(|b, d| b.subscription.0 = d), "a subscription lasts D instead of 180 s (sources say 60 s to 5 min)";
     "settling=D" Time(|b, d| b.settling = d), "commands within D after a subscription are ignored";
     "press=D" Time(|b, d| b.press_interval = Some(d.max(Duration::from_millis(100)))), "the button is pressed after D, again and again";
 

@@ -14,7 +14,9 @@ impl RecoTwin {
     /// A datagram that is neither word nor scan nor confirmation: a command, if the peer may give any.
     pub(super) fn command(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         let peer = self.peer(arrival);
-        let stage = self.sessions.stage(now, peer, self.behaviour.session.idle);
+        let stage = self
+            .sessions
+            .stage(now, peer, self.behaviour.session.idle.0);
         let is_open = stage == Some(SessionStage::Command)
             || (self.behaviour.session.no_handshake && starts_like_a_command(bytes));
         let (line, end) = split_line(bytes);

@@ -7,6 +7,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::catalogue::TimeOr;
 use crate::network::NetworkSecurity;
 use crate::outbox::WireFaults;
 
@@ -68,9 +69,9 @@ pub(crate) struct DiscoveryBehaviour {
 }
 
 /// The rules of the session on UDP 48899.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct SessionBehaviour {
-    pub(crate) idle: Duration,
+    pub(crate) idle: TimeOr<60_000>,
     pub(crate) no_handshake: bool,
     pub(crate) confirm_answered: bool,
     pub(crate) confirm_refused: bool,
@@ -78,21 +79,6 @@ pub(crate) struct SessionBehaviour {
     pub(crate) deaf_to: Vec<&'static [u8]>,
     pub(crate) reboot_after: Option<u32>,
     pub(crate) reboot_every: Option<u32>,
-}
-
-impl Default for SessionBehaviour {
-    fn default() -> Self {
-        Self {
-            idle: Duration::from_secs(60),
-            no_handshake: false,
-            confirm_answered: false,
-            confirm_refused: false,
-            by_port: false,
-            deaf_to: Vec::new(),
-            reboot_after: None,
-            reboot_every: None,
-        }
-    }
 }
 
 /// The AT commands.
@@ -133,31 +119,16 @@ pub(crate) struct CommandBehaviour {
 }
 
 /// Restarting and joining a network.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct JoinBehaviour {
-    pub(crate) restart: Duration,
+    pub(crate) restart: TimeOr<1_000>,
     pub(crate) comes_and_goes: Option<Duration>,
-    pub(crate) association: Duration,
+    pub(crate) association: TimeOr<500>,
     pub(crate) signal: Option<u8>,
     pub(crate) never_links: bool,
     pub(crate) no_lease: bool,
     pub(crate) no_router: bool,
     pub(crate) security: NetworkSecurity,
-}
-
-impl Default for JoinBehaviour {
-    fn default() -> Self {
-        Self {
-            restart: Duration::from_secs(1),
-            comes_and_goes: None,
-            association: Duration::from_millis(500),
-            signal: None,
-            never_links: false,
-            no_lease: false,
-            no_router: false,
-            security: NetworkSecurity::Wpa2,
-        }
-    }
 }
 
 /// TCP 8899.

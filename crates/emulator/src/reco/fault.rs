@@ -93,7 +93,7 @@ static CATALOGUE: &Catalogue<RecoBehaviour> = &[ModuleFaults::WIRE, ModuleFaults
     "ok-answers-ok" Flag(|b| b.session.confirm_answered = true), "the +ok of the handshake is answered with +ok";
     "ok-answers-err" Flag(|b| b.session.confirm_refused = true), "the +ok of the handshake is answered with +ERR=-1, yet opens the session (G-Homa)";
     "session-by-port" Flag(|b| b.session.by_port = true), "a session belongs to address and port of the peer, not to its address";
-    "session-idle=D" Time(|b, d| b.session.idle = d), "an idle session ends after D instead of 60 s";
+    "session-idle=D" Time(|b, d| b.session.idle.0 = d), "an idle session ends after D instead of 60 s";
     "deaf=END" Text(deaf), "commands that end in END (cr, lf, crlf, none) get no answer; may be given several times";
     "reboot=N" Count(1..=10_000, |b, n| b.session.reboot_after = Some(n)), "restarts once, instead of answering the Nth AT command";
     "reboot-every=N" Count(1..=10_000, |b, n| b.session.reboot_every = Some(n)), "restarts instead of answering each Nth AT command";

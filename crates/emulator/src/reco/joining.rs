@@ -48,7 +48,7 @@ impl RecoTwin {
     pub(super) fn fall_silent(&mut self, now: Instant, forget: bool) {
         self.wifi.ordered = None;
         self.wifi.link = LinkState::Down;
-        self.wifi.power = PowerState::Restarting(now + self.behaviour.joining.restart);
+        self.wifi.power = PowerState::Restarting(now + self.behaviour.joining.restart.0);
         if forget {
             self.stored = ModuleSettings::default();
         }
@@ -98,7 +98,7 @@ impl RecoTwin {
         self.wifi.mute = self.stored.differs(&self.running, &engine.silent_after);
         self.running = self.stored.clone();
         if !self.running_mode_is_ap() {
-            self.wifi.link = LinkState::Joining(at + self.behaviour.joining.association);
+            self.wifi.link = LinkState::Joining(at + self.behaviour.joining.association.0);
         }
     }
 

@@ -52,8 +52,8 @@ impl<B: HasModule + 'static> ModuleFaults<B> {
     /// Restarting and joining a network.
     pub(crate) const JOINING: &'static [FaultRow<B>] = catalogue! {
         "comes-and-goes=D" Time(|b, d| b.module().joining.comes_and_goes = Some(d.max(Duration::from_secs(1)))), "is pulled out of its socket after D, and put back after D, again and again";
-        "restart=D" Time(|b, d| b.module().joining.restart = d), "a restart takes D instead of 1 s";
-        "association=D" Time(|b, d| b.module().joining.association = d), "joining takes D instead of 500 ms";
+        "restart=D" Time(|b, d| b.module().joining.restart.0 = d), "a restart takes D instead of 1 s";
+        "association=D" Time(|b, d| b.module().joining.association.0 = d), "joining takes D instead of 500 ms";
         "signal=N" Count(0..=100, |b, n| b.module().joining.signal = u8::try_from(n).ok()), "home networks are received with a strength of N percent (AT+WSLQ, AT+WSCAN)";
         "fail-join" Flag(|b| b.module().joining.never_links = true), "the right key does not help: the plug never links";
         "no-lease" Flag(|b| b.module().joining.no_lease = true), "the plug links but gets no address";

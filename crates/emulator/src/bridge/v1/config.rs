@@ -138,7 +138,7 @@ impl BridgeCall<'_> {
         if wanted {
             let rules = &self.bridge.quirks.touchlink;
             self.radio
-                .begin_capture(self.now, self.index, rules.time, rules.fails);
+                .begin_capture(self.now, self.index, rules.time.0, rules.fails);
         }
         ReplyItem::set("/config/touchlink".to_owned(), json!(wanted))
     }
@@ -177,7 +177,7 @@ impl BridgeCall<'_> {
     }
 
     pub(super) fn capabilities(&self) -> BridgeAnswer {
-        let capacity = self.bridge.quirks.capacity;
+        let capacity = self.bridge.capacity();
         let lights = json!({"available": capacity.saturating_sub(self.bridge.lights.len()), "total": capacity});
         let empty = json!({"available": 64, "total": 64});
         BridgeAnswer::json(
