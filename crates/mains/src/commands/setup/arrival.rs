@@ -21,6 +21,7 @@ use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use tokio::time::{Instant, sleep};
 
 use super::module::{self, StationStatus};
+use super::steps::StepLog;
 use super::timing::{
     ARRIVAL_SCAN_TIMEOUT, FAMILY_TIMEOUT, HUB_SEARCH, HUB_SEARCH_TIMEOUT, MAX_ARRIVAL_DELAY,
     MIN_ARRIVAL_DELAY,
@@ -40,50 +41,47 @@ pub(super) struct ArrivalSearch<'a> {
 }
 
 impl ArrivalSearch<'_> {
-    /// Scans for the plug until it has arrived or `timeout` is over.
-    pub(super) async fn run(&self, timeout: Duration) -> Result<Plug, Failure> {
-        let deadline = Instant::now() + timeout;
-        let mut networks = HomeNetworks::default();
-        let mut delay = MIN_ARRIVAL_DELAY;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(networks.failure().unwrap_or_else(|| self.not_seen(timeout)));
+    /// Waits for the plug, and notes as a step how that ended.
+    pub(super) async fn find(
+        self,
+        wait: Duration,
+        steps: &mut StepLog<'_>,
+    ) -> Result<Plug, Failure> {
+        let ui = &self.context.ui;
+        let arrival = ui.waiting_at_most("waiting for the plug", wait, self.run(wait));
+        let found = arrival.await;
+        match &found {
+            Ok(plug) => {
+                steps.succeeded("seen", format!("{} replies at {}", plug.mac, plug.address));
             }
-            networks.refresh(self.context, self.module).await;
-            if let Some(lan) = &networks.lan {
-                let scan = self.scan(lan, left.min(ARRIVAL_SCAN_TIMEOUT));
-                let plug = if networks.is_port_taken() {
-                    // The hub receives the replies to what is sent here.
-                    let (scanned, found) = tokio::join!(scan, self.search_by_hub());
-                    scanned.or(found)
-                } else {
-                    scan.await
-                };
-                if let Some(plug) = plug {
-                    return Ok(plug);
-                }
-            }
-            sleep(delay.min(deadline.saturating_duration_since(Instant::now()))).await;
-            delay = (delay * 2).min(MAX_ARRIVAL_DELAY);
+            Err(failure) => steps.failed("seen", failure.to_string()),
         }
+        found
+    }
+
+    /// Scans for the plug until it has arrived or `timeout` is over.
+    async fn run(&self, timeout: Duration) -> Result<Plug, Failure> {
+        let mut networks = HomeNetworks::default();
+        let found = repeat(timeout, async |left: Duration| {
+            networks.refresh(self.context, self.module).await;
+            let lan = networks.lan.as_ref()?;
+            let scan = self.scan(lan, left.min(ARRIVAL_SCAN_TIMEOUT));
+            if !networks.is_port_taken() {
+                return scan.await;
+            }
+            // The hub receives the replies to what is sent here.
+            let (scanned, found) = tokio::join!(scan, self.search_by_hub());
+            scanned.or(found)
+        });
+        let found = found.await;
+        found.ok_or_else(|| networks.failure().unwrap_or_else(|| self.not_seen(timeout)))
     }
 
     /// As [`ArrivalSearch::run`], over sockets that are open: several plugs can be looked for at the same time.
     pub(super) async fn run_on(&self, lan: &Lan, timeout: Duration) -> Result<Plug, Failure> {
-        let deadline = Instant::now() + timeout;
-        let mut delay = MIN_ARRIVAL_DELAY;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(self.not_seen(timeout));
-            }
-            if let Some(plug) = self.scan(lan, left.min(ARRIVAL_SCAN_TIMEOUT)).await {
-                return Ok(plug);
-            }
-            sleep(delay.min(deadline.saturating_duration_since(Instant::now()))).await;
-            delay = (delay * 2).min(MAX_ARRIVAL_DELAY);
-        }
+        let scan = async |left: Duration| self.scan(lan, left.min(ARRIVAL_SCAN_TIMEOUT)).await;
+        let found = repeat(timeout, scan).await;
+        found.ok_or_else(|| self.not_seen(timeout))
     }
 
     async fn scan(&self, lan: &Lan, timeout: Duration) -> Option<Plug> {
@@ -146,6 +144,25 @@ impl ArrivalSearch<'_> {
             ),
         )
     }
+}
+
+/// Scans, with delays that grow, until a plug is found or `timeout` is over.
+async fn repeat(
+    timeout: Duration,
+    mut scan: impl AsyncFnMut(Duration) -> Option<Plug>,
+) -> Option<Plug> {
+    let deadline = Instant::now() + timeout;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let mut delay = MIN_ARRIVAL_DELAY;
+    while !left().is_zero() {
+        let found = scan(left()).await;
+        if found.is_some() {
+            return found;
+        }
+        sleep(delay.min(left())).await;
+        delay = (delay * 2).min(MAX_ARRIVAL_DELAY);
+    }
+    None
 }
 
 /// The local networks. They change during a setup: the plug's own network goes away, and a user who has joined it by

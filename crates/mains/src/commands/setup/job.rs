@@ -203,22 +203,12 @@ impl<'a> SetupJob<'a> {
             module: self.module,
             to: self.addresses(joined),
         };
-        let arrival = search.run(self.options.wait);
-        let ui = &self.context.ui;
-        let waiting = ui.waiting_at_most("waiting for the plug", self.options.wait, arrival);
-        let plug = match waiting.await {
-            Ok(plug) => plug,
-            Err(failure) => {
-                self.steps.failed("seen", failure.to_string());
-                return Err(match failure.kind() {
-                    Kind::NoAnswer => failure.hint(not_seen_hint(joined)),
-                    _ => failure,
-                });
-            }
-        };
+        let found = search.find(self.options.wait, &mut self.steps).await;
+        let plug = found.map_err(|failure| match failure.kind() {
+            Kind::NoAnswer => failure.hint(not_seen_hint(joined)),
+            _ => failure,
+        })?;
         self.address = Some(plug.address);
-        self.steps
-            .succeeded("seen", format!("{} replies at {}", plug.mac, plug.address));
         remember(self.context, self.options, &plug)
     }
 

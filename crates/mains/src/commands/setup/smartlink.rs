@@ -173,18 +173,8 @@ impl SmartLinkSetup<'_> {
             module: Ipv4Addr::UNSPECIFIED,
             to,
         };
-        let (ui, wait) = (&self.context.ui, self.options.wait);
-        let arrival = ui.waiting_at_most("waiting for the plug", wait, search.run(wait));
-        let plug = match arrival.await {
-            Ok(plug) => plug,
-            Err(failure) => {
-                self.steps.failed("seen", failure.to_string());
-                return Err(failure);
-            }
-        };
+        let plug = search.find(self.options.wait, &mut self.steps).await?;
         self.address = Some(plug.address);
-        self.steps
-            .succeeded("seen", format!("{} replies at {}", plug.mac, plug.address));
         remember(self.context, self.options, &plug)
     }
 }
