@@ -1,6 +1,6 @@
 //! Questions about the past: history in steps, energy and cost by period, and all rows of a plug.
 //!
-//! The API, pages and MQTT call the same functions of [`Hub`], with the same defaults and limits.
+//! The API, pages and MQTT call the same functions of [`SiteHistory`], with the same defaults and limits.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -40,7 +40,7 @@ const DEFAULT_YEARS: i64 = 5;
 
 /// History of one site, by what it is computed from.
 #[derive(Debug)]
-pub(crate) struct SiteHistory<'a> {
+pub struct SiteHistory<'a> {
     /// The site.
     pub(crate) site: &'a SiteName,
     /// Its store.
@@ -55,7 +55,7 @@ pub(crate) struct SiteHistory<'a> {
 
 impl Hub {
     /// Returns the history of the hub's own site.
-    pub(crate) fn site_history(&self) -> SiteHistory<'_> {
+    pub fn site_history(&self) -> SiteHistory<'_> {
         let views = self.registry().views();
         SiteHistory {
             site: &self.config().site,
@@ -67,77 +67,11 @@ impl Hub {
     }
 
     /// Returns the history of the hub's own site with its tariffs, for costs.
-    pub(crate) fn priced_history(&self) -> SiteHistory<'_> {
+    pub fn priced_history(&self) -> SiteHistory<'_> {
         SiteHistory {
             tariffs: bodies(&self.tariffs().all()),
             ..self.site_history()
         }
-    }
-
-    /// Returns the history of a plug in steps. Steps without data are omitted; the unfinished last step is included.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`]: `not_found` for an unknown plug, `usage` for an invalid range or step, `unavailable` if the database fails.
-    pub async fn history(
-        &self,
-        plug: Mac,
-        request: &HistoryRequest,
-    ) -> Result<History, RequestError> {
-        self.site_history().history(plug, request).await
-    }
-
-    /// Returns energy and cost by period and plug.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, RequestError> {
-        self.priced_history().energy(request).await
-    }
-
-    /// Returns energy, cost and standing charge of the whole household by period. Periods without data are omitted.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub async fn household(
-        &self,
-        range: RangeRequest,
-        by: EnergyPeriod,
-    ) -> Result<Vec<HouseholdRow>, RequestError> {
-        self.priced_history().household(range, by).await
-    }
-
-    /// Returns the energy of the house by quarter-hours, removed plugs included; today unless `from` is given. Quarter-hours without
-    /// data are omitted; the unfinished last one is included.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub async fn house_quarters(
-        &self,
-        range: RangeRequest,
-    ) -> Result<Vec<HouseQuarter>, RequestError> {
-        self.site_history().house_quarters(range).await
-    }
-
-    /// Returns all stored rows of a plug as CSV; from the beginning unless `from` is given.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub async fn export(&self, plug: Mac, range: RangeRequest) -> Result<Vec<u8>, RequestError> {
-        self.site_history().export(plug, range).await
-    }
-
-    /// Checks that a plug is adopted, or has a history from before it was removed.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `not_found` if neither, `unavailable` if the database fails.
-    pub(crate) async fn recorded(&self, plug: Mac) -> Result<(), RequestError> {
-        self.site_history().recorded(plug).await
     }
 
     /// Returns the effect of a change of tariffs on the costs of the past; `None` if there is none.
@@ -192,7 +126,7 @@ impl SiteHistory<'_> {
     /// # Errors
     ///
     /// [`RequestError`]: `not_found` for an unknown plug, `usage` for an invalid range or step, `unavailable` if the database fails.
-    pub(crate) async fn history(
+    pub async fn history(
         &self,
         plug: Mac,
         request: &HistoryRequest,
@@ -222,14 +156,7 @@ impl SiteHistory<'_> {
     }
 
     /// Returns energy and cost by period and plug.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub(crate) async fn energy(
-        &self,
-        request: &EnergyRequest,
-    ) -> Result<Vec<EnergyRow>, RequestError> {
+    pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, RequestError> {
         let range = self.energy_range(request.range, request.by)?;
         self.energy_rows(range, request.by, &request.plugs).await
     }
@@ -258,10 +185,6 @@ impl SiteHistory<'_> {
     }
 
     /// Returns energy and cost of the present period by tariff.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
     pub(crate) async fn costs(&self, by: EnergyPeriod) -> Result<Vec<TariffCost>, RequestError> {
         let to = plugs::now();
         let first = by.first_day(self.zone.to_datetime(to).date());
@@ -278,11 +201,7 @@ impl SiteHistory<'_> {
     }
 
     /// Returns energy, cost and standing charge of the whole household by period. Periods without data are omitted.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub(crate) async fn household(
+    pub async fn household(
         &self,
         range: RangeRequest,
         by: EnergyPeriod,
@@ -294,11 +213,7 @@ impl SiteHistory<'_> {
 
     /// Returns the energy of the house by quarter-hours, removed plugs included; today unless `from` is given. Quarter-hours without
     /// data are omitted; the unfinished last one is included.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub(crate) async fn house_quarters(
+    pub async fn house_quarters(
         &self,
         range: RangeRequest,
     ) -> Result<Vec<HouseQuarter>, RequestError> {
@@ -332,15 +247,7 @@ impl SiteHistory<'_> {
     }
 
     /// Returns all stored rows of a plug as CSV; from the beginning unless `from` is given.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::history`].
-    pub(crate) async fn export(
-        &self,
-        plug: Mac,
-        range: RangeRequest,
-    ) -> Result<Vec<u8>, RequestError> {
+    pub async fn export(&self, plug: Mac, range: RangeRequest) -> Result<Vec<u8>, RequestError> {
         self.recorded(plug).await?;
         let zone = self.zone;
         let beginning = |_| Ok(Timestamp::UNIX_EPOCH);

@@ -63,6 +63,7 @@ pub use config::Config;
 pub use documents::HubDocument;
 pub use event::{EventBus, EventId, PublishedEvent};
 pub use guest::{Guest, InlineStyle, LoginPage, LoginProblem, PathAccess, RefusalPage};
+pub use history::SiteHistory;
 pub use hub::{Hub, Parts};
 pub use registry::Registry;
 pub use repository::Repository;

@@ -174,7 +174,7 @@ async fn read(
         by,
         plugs: Vec::new(),
     };
-    hub.energy(&request).await
+    hub.priced_history().energy(&request).await
 }
 
 /// Returns the rows of the range before, and its sum up to the same time if the range is not over.

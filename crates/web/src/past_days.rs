@@ -48,10 +48,6 @@ impl PastDays {
     }
 
     /// Reads the sums until the start of a day.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `unavailable` if the database fails.
     pub(crate) async fn read(
         hub: &Hub,
         today: Date,
@@ -68,7 +64,7 @@ impl PastDays {
                 by: EnergyPeriod::Month,
                 plugs: Vec::new(),
             };
-            for row in hub.energy(&request).await? {
+            for row in hub.priced_history().energy(&request).await? {
                 *past.month_wh.get_or_insert(0.0) += row.energy_wh;
                 if let (Some(cost), Some(currency)) = (row.cost, row.currency) {
                     *past.month_cost.entry(currency).or_default() += cost;
@@ -124,7 +120,7 @@ async fn standby(
         range: range(first, today),
         step: Some(Period::seconds(QUARTER.unsigned_abs())),
     };
-    match hub.history(plug, &request).await {
+    match hub.site_history().history(plug, &request).await {
         Ok(history) => Ok(median_base(&history.points, nights)),
         // It was removed meanwhile.
         Err(error) if error.kind() == api::ErrorKind::NotFound => Ok(None),

@@ -281,7 +281,7 @@ async fn energy(
         by: EnergyPeriod::Day,
         plugs: vec![mac],
     };
-    let rows = hub.energy(&request).await?;
+    let rows = hub.priced_history().energy(&request).await?;
     let mut bars = Vec::new();
     let mut days = Vec::new();
     let mut day = first;
@@ -337,7 +337,7 @@ async fn tiles(
         plugs: vec![view.plug.mac],
     };
     let rows = match plug.has_meter {
-        true => hub.energy(&request).await?,
+        true => hub.priced_history().energy(&request).await?,
         false => Vec::new(),
     };
     let costs = rows

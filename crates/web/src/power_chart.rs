@@ -51,10 +51,6 @@ pub(crate) struct PowerRow {
 }
 
 /// Reads the power of a plug in a range.
-///
-/// # Errors
-///
-/// As [`Hub::history`].
 pub(crate) async fn read(
     hub: &Hub,
     view: &PlugView,
@@ -70,7 +66,7 @@ pub(crate) async fn read(
         },
         step: Some(span.kind.step()),
     };
-    let history = hub.history(plug, &request).await?;
+    let history = hub.site_history().history(plug, &request).await?;
     let starts = starts(&span, &history, zone);
     let points = place(&starts, &history);
     let end = starts.iter().take_while(|start| **start <= now).count();

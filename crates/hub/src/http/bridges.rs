@@ -21,7 +21,7 @@ use super::Api;
 use super::body::{self, MaybeJson};
 use super::path::{BridgePath, TakeoverPath};
 use super::plugs::wait;
-use super::problem::Problem;
+use super::problem::{JsonResult, Problem};
 use super::query::Params;
 use crate::bridges::bridge_error;
 use crate::hub::Hub;
@@ -98,10 +98,7 @@ impl FoundBridgeDocument {
 /// Lists the paired bridges by id.
 #[utoipa::path(get, path = "/api/v1/bridges", tag = "bridges", operation_id = "bridges",
     responses((status = 200, description = "The bridges", body = Vec<BridgeDocument>)))]
-async fn list(
-    State(hub): State<Hub>,
-    params: Params,
-) -> Result<Json<Vec<BridgeDocument>>, Problem> {
+async fn list(State(hub): State<Hub>, params: Params) -> JsonResult<Vec<BridgeDocument>> {
     params.only(&[])?;
     let bridges = hub.bridges().all()?;
     Ok(Json(
@@ -116,7 +113,7 @@ async fn list(
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<DiscoverRequest>,
-) -> Result<Json<Vec<FoundBridgeDocument>>, Problem> {
+) -> JsonResult<Vec<FoundBridgeDocument>> {
     let found = hub.bridges().discover(wait(&body)?).await?;
     let known = hub.bridges().all()?;
     let found = found.into_iter();
@@ -201,7 +198,7 @@ async fn one(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<BridgeDocument>, Problem> {
+) -> JsonResult<BridgeDocument> {
     params.only(&[])?;
     Ok(Json(hub.bridges().one(&id)?.into()))
 }
@@ -233,7 +230,7 @@ async fn lights(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<Vec<Light>>, Problem> {
+) -> JsonResult<Vec<Light>> {
     params.only(&[])?;
     Ok(Json(hub.bridges().lights(&id).await?))
 }
@@ -306,7 +303,7 @@ async fn takeovers(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<Vec<TakeoverJob>>, Problem> {
+) -> JsonResult<Vec<TakeoverJob>> {
     params.only(&[])?;
     Ok(Json(hub.bridges().takeovers(&id)?))
 }
@@ -342,7 +339,7 @@ async fn takeover(
     State(hub): State<Hub>,
     TakeoverPath(id, takeover): TakeoverPath,
     params: Params,
-) -> Result<Json<TakeoverJob>, Problem> {
+) -> JsonResult<TakeoverJob> {
     params.only(&[])?;
     Ok(Json(hub.bridges().takeover(&id, &takeover)?))
 }

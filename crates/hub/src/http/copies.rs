@@ -17,8 +17,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::{self, Media};
+use super::history::of_plug;
 use super::path::PlugPath;
-use super::problem::Problem;
+use super::problem::{JsonResult, Problem};
 use super::query::Params;
 use super::sites::SITE;
 use super::{Api, attachment};
@@ -71,13 +72,9 @@ async fn export(
 ) -> Result<Response, Problem> {
     params.only(&["from", "to", SITE])?;
     let (_turn, range) = (api.turn()?, params.range()?);
-    let text = match sites.site_of_plug(&api.hub, plug).await? {
-        Some(other) => other.history().await?.export(plug, range).await?,
-        None => {
-            sites.look_here(format_args!("plug {plug}"))?;
-            api.hub.export(plug, range).await?
-        }
-    };
+    let other = sites.site_of_plug(&api.hub, plug).await?;
+    let history = of_plug(&api.hub, &sites, other.as_deref(), plug).await?;
+    let text = history.export(plug, range).await?;
     let headers = attachment("text/csv; charset=utf-8", &format!("{plug:x}-history.csv"));
     Ok((headers, text).into_response())
 }
@@ -108,7 +105,7 @@ async fn import(
     State(api): State<Api>,
     PlugPath(plug): PlugPath,
     request: Request,
-) -> Result<Json<ImportResponse>, Problem> {
+) -> JsonResult<ImportResponse> {
     api.hub.registry().one(plug)?;
     if Media::of(request.headers()) != Media::Csv {
         return Err(body::unsupported("text/csv"));

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::{self, ORDINARY, PRICES};
 use super::etag::{IfMatch, IfNoneMatch, Tagged, not_modified};
 use super::path::DocumentPath;
-use super::problem::Problem;
+use super::problem::{JsonResult, Problem};
 use super::query::Params;
 use super::sites::SITE;
 use super::{Api, describe};
@@ -52,7 +52,7 @@ async fn list<T: HubDocument>(
     State(hub): State<Hub>,
     sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<OfSite<DocumentView<T>>>>, Problem> {
+) -> JsonResult<Vec<OfSite<DocumentView<T>>>> {
     params.only(&[SITE])?;
     let of_own = async {
         let all = T::repository(&hub).all();

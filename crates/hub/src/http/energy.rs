@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::path::PlugPath;
-use super::problem::Problem;
+use super::problem::JsonResult;
 use super::query::Params;
 use super::sites::SITE;
 use crate::history::SiteHistory;
@@ -44,7 +44,7 @@ async fn energy(
     State(hub): State<Hub>,
     sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<OfSite<EnergyRow>>>, Problem> {
+) -> JsonResult<Vec<OfSite<EnergyRow>>> {
     params.only(&["by", "from", "to", "plug", SITE])?;
     let plugs = params.all("plug").map(str::parse);
     let request = EnergyRequest {
@@ -107,11 +107,11 @@ async fn household(
     State(hub): State<Hub>,
     sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<OfSite<HouseholdRow>>>, Problem> {
+) -> JsonResult<Vec<OfSite<HouseholdRow>>> {
     params.only(&["by", "from", "to", SITE])?;
     let by = params.value("by")?.unwrap_or(EnergyPeriod::Day);
     let range = params.range()?;
-    let of_own = async { hub.household(range, by).await };
+    let of_own = async { hub.priced_history().household(range, by).await };
     let of_other =
         |other: Arc<OtherSite>| async move { other.history().await?.household(range, by).await };
     Ok(Json(sites.collect(of_own, of_other).await?))
@@ -130,10 +130,10 @@ async fn quarters(
     State(hub): State<Hub>,
     sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<OfSite<HouseQuarter>>>, Problem> {
+) -> JsonResult<Vec<OfSite<HouseQuarter>>> {
     params.only(&["from", "to", SITE])?;
     let range = params.range()?;
-    let of_own = async { hub.house_quarters(range).await };
+    let of_own = async { hub.site_history().house_quarters(range).await };
     let of_other =
         |other: Arc<OtherSite>| async move { other.history().await?.house_quarters(range).await };
     Ok(Json(sites.collect(of_own, of_other).await?))

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::path::DocumentPath;
-use super::problem::Problem;
+use super::problem::JsonResult;
 use super::{Api, body};
 use crate::event::caller_cause;
 use crate::hub::Hub;
@@ -30,7 +30,7 @@ async fn switch(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     body::Json(order): body::Json<SwitchRequest>,
-) -> Result<Json<Vec<GroupRelay>>, Problem> {
+) -> JsonResult<Vec<GroupRelay>> {
     let results = hub
         .switch_target(&SwitchTarget::Group(id), order.state, &caller_cause())
         .await?;

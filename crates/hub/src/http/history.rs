@@ -6,16 +6,18 @@ use api::{
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hiflying::Mac;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::path::PlugPath;
-use super::problem::Problem;
+use super::problem::{JsonResult, Problem};
 use super::query::Params;
 use super::sites::SITE;
 use super::{Api, attachment};
+use crate::history::SiteHistory;
 use crate::hub::Hub;
-use crate::sites::SiteSelection;
+use crate::sites::{OtherSite, SiteSelection};
 use crate::store::csv::SITE_COLUMN;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -37,13 +39,11 @@ async fn history(
     PlugPath(plug): PlugPath,
     sites: SiteSelection,
     params: Params,
-) -> Result<Json<History>, Problem> {
+) -> JsonResult<History> {
     let request = request(&params)?;
-    if let Some(other) = sites.site_of_plug(&hub, plug).await? {
-        return Ok(Json(other.history().await?.history(plug, &request).await?));
-    }
-    sites.look_here(format_args!("plug {plug}"))?;
-    Ok(Json(hub.history(plug, &request).await?))
+    let other = sites.site_of_plug(&hub, plug).await?;
+    let history = of_plug(&hub, &sites, other.as_deref(), plug).await?;
+    Ok(Json(history.history(plug, &request).await?))
 }
 
 /// Returns the history of a plug as CSV with a header line. Unknown values are empty.
@@ -61,18 +61,10 @@ async fn history_csv(
     params: Params,
 ) -> Result<Response, Problem> {
     let request = request(&params)?;
-    let (history, site) = match sites.site_of_plug(&hub, plug).await? {
-        Some(other) => {
-            let history = other.history().await?.history(plug, &request).await?;
-            (history, other.name().clone())
-        }
-        None => {
-            sites.look_here(format_args!("plug {plug}"))?;
-            let history = hub.history(plug, &request).await?;
-            (history, hub.config().site.clone())
-        }
-    };
-    let text = csv(&history.points, &site).map_err(|error| {
+    let other = sites.site_of_plug(&hub, plug).await?;
+    let site = of_plug(&hub, &sites, other.as_deref(), plug).await?;
+    let history = site.history(plug, &request).await?;
+    let text = csv(&history.points, site.site).map_err(|error| {
         RequestError::new(
             ErrorKind::Failed,
             format!("the history of {plug} cannot be written: {error}"),
@@ -80,6 +72,20 @@ async fn history_csv(
     })?;
     let headers = attachment("text/csv; charset=utf-8", &format!("{plug:x}.csv"));
     Ok((headers, text).into_response())
+}
+
+/// Returns the history of the site that has a plug: another one, or the hub's own.
+pub(super) async fn of_plug<'a>(
+    hub: &'a Hub,
+    sites: &SiteSelection,
+    other: Option<&'a OtherSite>,
+    plug: Mac,
+) -> Result<SiteHistory<'a>, RequestError> {
+    if let Some(other) = other {
+        return other.history().await;
+    }
+    sites.look_here(format_args!("plug {plug}"))?;
+    Ok(hub.site_history())
 }
 
 /// Writes the points; the site is the last column where the hub has one.

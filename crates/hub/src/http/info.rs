@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::problem::Problem;
+use super::problem::JsonResult;
 use super::query::Params;
 use crate::config::Config;
 use crate::hub::Hub;
@@ -186,7 +186,7 @@ struct DatabaseInfo {
 /// Returns the status of the hub.
 #[utoipa::path(get, path = "/api/v1/hub", tag = "hub", operation_id = "hub",
     responses((status = 200, description = "The status of the hub", body = HubInfo)))]
-async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, Problem> {
+async fn info(State(hub): State<Hub>, params: Params) -> JsonResult<HubInfo> {
     params.only(&[])?;
     let stats = hub.registry().stats();
     let duplicates = hub.registry().duplicates().into_iter();

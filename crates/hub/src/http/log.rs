@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::problem::Problem;
+use super::problem::JsonResult;
 use super::query::Params;
 use super::sites::SITE;
 use crate::hub::Hub;
@@ -43,7 +43,7 @@ async fn log(
     State(hub): State<Hub>,
     sites: SiteSelection,
     params: Params,
-) -> Result<Json<Vec<OfSite<LogEntry>>>, Problem> {
+) -> JsonResult<Vec<OfSite<LogEntry>>> {
     let query = read(&hub, &params)?;
     if query.before.is_some() && sites.count() > 1 {
         let message = "before: the log of each site has its own ids";

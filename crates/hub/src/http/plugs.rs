@@ -23,7 +23,7 @@ use super::Api;
 use super::body::{self, Json, MaybeJson};
 use super::etag::{IfMatch, Tagged};
 use super::path::PlugPath;
-use super::problem::Problem;
+use super::problem::{JsonResult, Problem};
 use super::query::Params;
 use super::sites::SITE;
 use crate::event::caller_cause;
@@ -55,7 +55,7 @@ async fn list(
     State(hub): State<Hub>,
     sites: SiteSelection,
     params: Params,
-) -> Result<axum::Json<Vec<OfSite<Arc<PlugView>>>>, Problem> {
+) -> JsonResult<Vec<OfSite<Arc<PlugView>>>> {
     params.only(&[SITE])?;
     let of_own = async { Ok(hub.registry().views()) };
     let of_other = |other: Arc<OtherSite>| async move {
@@ -154,7 +154,7 @@ async fn remove(
     let if_match = match hub.registry().view(plug) {
         // Of a plug that was removed, only the history is left.
         None if purge => {
-            hub.recorded(plug).await?;
+            hub.site_history().recorded(plug).await?;
             None
         }
         _ => held(&hub, plug, &if_match)?,
@@ -175,7 +175,7 @@ async fn switch(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     Json(order): Json<SwitchRequest>,
-) -> Result<axum::Json<SwitchResponse>, Problem> {
+) -> JsonResult<SwitchResponse> {
     let view = hub.registry().one(plug)?;
     match hub
         .registry()
@@ -214,10 +214,7 @@ async fn switch(
         (status = 200, description = "The reading", body = Reading),
         (status = 502, description = "The plug refused", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 504, description = "No reply from the plug", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn meter(
-    State(hub): State<Hub>,
-    PlugPath(plug): PlugPath,
-) -> Result<axum::Json<Reading>, Problem> {
+async fn meter(State(hub): State<Hub>, PlugPath(plug): PlugPath) -> JsonResult<Reading> {
     Ok(axum::Json(hub.registry().meter(plug).await?))
 }
 
@@ -233,7 +230,7 @@ async fn delay(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     Json(order): Json<DelayRequest>,
-) -> Result<axum::Json<DelayResponse>, Problem> {
+) -> JsonResult<DelayResponse> {
     hub.registry().one(plug)?;
     let minutes = Minutes::new(order.minutes)
         .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
@@ -250,7 +247,7 @@ async fn delay(
 async fn timer(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
-) -> Result<axum::Json<Option<DelayResponse>>, Problem> {
+) -> JsonResult<Option<DelayResponse>> {
     Ok(axum::Json(hub.registry().timer(plug)?))
 }
 
@@ -261,10 +258,7 @@ async fn timer(
         (status = 200, description = "The version", body = VersionResponse),
         (status = 502, description = "The plug refused", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 504, description = "No reply from the plug", body = ProblemDocument, content_type = "application/problem+json")))]
-async fn version(
-    State(hub): State<Hub>,
-    PlugPath(plug): PlugPath,
-) -> Result<axum::Json<VersionResponse>, Problem> {
+async fn version(State(hub): State<Hub>, PlugPath(plug): PlugPath) -> JsonResult<VersionResponse> {
     let version = hub.registry().version(plug).await?;
     Ok(axum::Json(VersionResponse { plug, version }))
 }
@@ -302,7 +296,7 @@ async fn harden(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     MaybeJson(body): MaybeJson<HardenRequest>,
-) -> Result<axum::Json<HardenReport>, Problem> {
+) -> JsonResult<HardenReport> {
     Ok(axum::Json(hub.harden(plug, body).await?))
 }
 
@@ -323,7 +317,7 @@ pub(super) fn wait(request: &DiscoverRequest) -> Result<Duration, RequestError> 
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<DiscoverRequest>,
-) -> Result<axum::Json<Vec<OfSite<FoundPlug>>>, Problem> {
+) -> JsonResult<Vec<OfSite<FoundPlug>>> {
     // Words that the command line has given since.
     hub.registry().learn_words(&hub.config().state);
     let found = hub.registry().discover(wait(&body)?).await?.into_iter();

@@ -3,6 +3,7 @@
 //! The causes of an error stay in the log; a problem contains only what the client may read.
 
 use api::{ErrorKind, ProblemDocument, RequestError};
+use axum::Json;
 use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,6 +24,9 @@ struct Parts {
     more: Map<String, Value>,
     headers: HeaderMap,
 }
+
+/// JSON, or an error response.
+pub(super) type JsonResult<T> = Result<Json<T>, Problem>;
 
 impl Problem {
     /// Sets a status other than that of the kind, e.g. 413 or 405.

@@ -168,7 +168,13 @@ fn the_house_has_its_month_and_its_standby() {
             by: api::EnergyPeriod::Month,
             plugs: Vec::new(),
         };
-        let row = house.hub.energy(&month).await.unwrap().remove(0);
+        let row = house
+            .hub
+            .priced_history()
+            .energy(&month)
+            .await
+            .unwrap()
+            .remove(0);
         let page = browser.get("/").await;
         page.shows(200, &format!("<dt>{}</dt>", today.strftime("%B")));
         page.shows(
