@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::resolve::{Reach, Target, parse};
 use crate::timers::{self, PendingTimer};
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use crate::ui::{BOLD, clean, paint};
 
 #[derive(Debug, clap::Args)]
@@ -151,11 +151,7 @@ fn list(context: &Context) -> Outcome {
     }
     let inventory = context.inventory()?;
     let clock = LocalClock::system();
-    let mut table = Table::new([
-        Column::text("PLUG", 0),
-        Column::text("SWITCHES", 0),
-        Column::text("DUE", 0),
-    ]);
+    let mut table = Table::new(["PLUG", "SWITCHES", "DUE"]);
     for timer in timers {
         let name = inventory.name_of(timer.plug).map(str::to_owned);
         table.row([

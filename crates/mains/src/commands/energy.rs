@@ -10,7 +10,7 @@ use super::moment::{self, PastMoment, name_zone};
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::hub_names::HubNames;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use crate::ui::{BOLD, DIM, paint};
 
 #[derive(Debug, clap::Args)]
@@ -88,12 +88,7 @@ async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
 }
 
 fn table(rows: &[EnergyRow], names: &HubNames) -> String {
-    let mut table = Table::new([
-        Column::text("PERIOD", 0),
-        Column::text("PLUG", 0),
-        Column::figures("ENERGY", 0),
-        Column::figures("COST", 0),
-    ]);
+    let mut table = Table::new(["PERIOD", "PLUG", ">ENERGY", ">COST"]);
     for row in rows {
         table.row([
             Cell::plain(&row.period),
@@ -109,12 +104,7 @@ fn table(rows: &[EnergyRow], names: &HubNames) -> String {
 }
 
 fn household(rows: &[HouseholdRow]) -> String {
-    let mut table = Table::new([
-        Column::text("PERIOD", 0),
-        Column::figures("ENERGY", 0),
-        Column::figures("COST", 0),
-        Column::figures("STANDING CHARGE", 0),
-    ]);
+    let mut table = Table::new(["PERIOD", ">ENERGY", ">COST", ">STANDING CHARGE"]);
     for row in rows {
         let money =
             |amount: Option<f64>| amount.map(|amount| money(amount, row.currency.as_deref()));

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::{Failure, Outcome};
 use crate::hub_names::HubNames;
 use crate::ui::BOLD;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 
 mod relay;
 
@@ -158,7 +158,7 @@ impl Change<Group> for GroupOptions {
 
 impl Listed for Group {
     fn table(views: &[GroupView], names: &HubNames, _: &LocalClock) -> String {
-        let mut table = Table::new([Column::text("NAME", 0), Column::text("PLUGS", 0)]);
+        let mut table = Table::new(["NAME", "PLUGS"]);
         for view in views {
             table.row([
                 Cell::styled(BOLD, &view.document.name),

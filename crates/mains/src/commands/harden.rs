@@ -15,7 +15,7 @@ use crate::console::{interrupted, until_signal};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::resolve::{Network, Target, Through, parse};
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use crate::ui::{BAD, BOLD, DIM, GOOD, WARN, clean, paint};
 
 /// The one thing that no setting closes.
@@ -344,11 +344,7 @@ fn tell(context: &Context, target: &Target, report: &HardenReport) -> Result<(),
         paint(BOLD, clean(target.shown())),
         paint(DIM, report.plug)
     ))?;
-    let mut table = Table::new([
-        Column::text("WEAKNESS", 0),
-        Column::text("STATE", 0),
-        Column::text("", 0),
-    ]);
+    let mut table = Table::new(["WEAKNESS", "STATE", ""]);
     for step in &report.steps {
         table.row([
             Cell::plain(step.id),

@@ -11,7 +11,7 @@ use super::moment::{self, PastMoment, name_zone};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::hub_names::HubNames;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use crate::ui::{DIM, paint};
 
 /// Seconds of a day: longer steps have no time of day.
@@ -117,13 +117,7 @@ fn table(history: &History, timezone: &TimeZone) -> String {
         _ => "%Y-%m-%d %H:%M:%S",
     };
     let watts = |power: Option<f64>| Cell::maybe(power.map(|power| format!("{power:.1} W")));
-    let mut table = Table::new([
-        Column::text("FROM", 0),
-        Column::figures("POWER", 0),
-        Column::figures("LOWEST", 0),
-        Column::figures("HIGHEST", 0),
-        Column::figures("ENERGY", 0),
-    ]);
+    let mut table = Table::new(["FROM", ">POWER", ">LOWEST", ">HIGHEST", ">ENERGY"]);
     for point in &history.points {
         let from = Zoned::new(point.t, timezone.clone());
         table.row([

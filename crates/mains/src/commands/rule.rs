@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::Outcome;
 use crate::hub_names::HubNames;
 use crate::ui::BOLD;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use options::{RuleKindOption, RuleOptions};
 
 mod options;
@@ -130,13 +130,7 @@ async fn dispatch(context: &Context, command: RuleCommand) -> Outcome {
 
 impl Listed for Rule {
     fn table(views: &[RuleView], names: &HubNames, clock: &LocalClock) -> String {
-        let mut table = Table::new([
-            Column::text("NAME", 0),
-            Column::text("PLUG", 0),
-            Column::text("DOES", 0),
-            Column::text("STATE", 0),
-            Column::text("LAST", 0),
-        ]);
+        let mut table = Table::new(["NAME", "PLUG", "DOES", "STATE", "LAST"]);
         for view in views {
             let rule = &view.document;
             table.row([

@@ -7,7 +7,7 @@ use super::documents::{DocumentName, Documents, EditArgs, Listed, cell};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::hub_names::HubNames;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use crate::ui::{BOLD, ON};
 use options::ScheduleOptions;
 
@@ -125,13 +125,7 @@ async fn dispatch(context: &Context, command: ScheduleCommand) -> Outcome {
 
 impl Listed for Schedule {
     fn table(views: &[ScheduleView], names: &HubNames, clock: &LocalClock) -> String {
-        let mut table = Table::new([
-            Column::text("NAME", 0),
-            Column::text("DOES", 0),
-            Column::text("TARGETS", 0),
-            Column::text("WHEN", 0),
-            Column::text("NEXT", 0),
-        ]);
+        let mut table = Table::new(["NAME", "DOES", "TARGETS", "WHEN", "NEXT"]);
         for view in views {
             let schedule = &view.document;
             table.row([

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::{Failure, Outcome};
 use crate::hub_names::HubNames;
 use crate::ui::BOLD;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use options::TariffOptions;
 
 mod options;
@@ -175,12 +175,7 @@ fn read_prices(file: &Path) -> Result<Vec<u8>, Failure> {
 
 impl Listed for Tariff {
     fn table(views: &[TariffView], names: &HubNames, _: &LocalClock) -> String {
-        let mut table = Table::new([
-            Column::text("NAME", 0),
-            Column::text("PRICE OF A KWH", 0),
-            Column::text("PLUGS", 0),
-            Column::text("FROM", 0),
-        ]);
+        let mut table = Table::new(["NAME", "PRICE OF A KWH", "PLUGS", "FROM"]);
         for view in views {
             let tariff = &view.document;
             table.row([

@@ -23,6 +23,16 @@ pub struct Column {
     min_width: usize,
 }
 
+/// Makes a column from its heading. One that begins with `>`, the sign for right in a format string, is of figures.
+impl From<&'static str> for Column {
+    fn from(heading: &'static str) -> Self {
+        match heading.strip_prefix('>') {
+            Some(heading) => Self::figures(heading, 0),
+            None => Self::text(heading, 0),
+        }
+    }
+}
+
 impl Column {
     /// Creates a column of text.
     pub const fn text(heading: &'static str, min_width: usize) -> Self {
@@ -96,9 +106,9 @@ pub struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     /// Creates an empty table.
-    pub fn new(columns: [Column; N]) -> Self {
+    pub fn new(columns: [impl Into<Column>; N]) -> Self {
         Self {
-            columns,
+            columns: columns.map(Into::into),
             rows: Vec::new(),
         }
     }
@@ -193,10 +203,6 @@ impl<'a, const N: usize> Growing<'a, N> {
     }
 
     /// Prints one row.
-    ///
-    /// # Errors
-    ///
-    /// As [`Ui::data`].
     pub fn row(&mut self, cells: &[Cell; N]) -> Result<(), Failure> {
         if !std::mem::replace(&mut self.begun, true) {
             self.ui.data(self.table.heading(self.table.min_widths()))?;
@@ -215,11 +221,7 @@ mod tests {
 
     #[test]
     fn aligns_text_left_and_figures_right() {
-        let mut table = Table::new([
-            Column::text("NAME", 0),
-            Column::figures("POWER", 0),
-            Column::text("STATE", 0),
-        ]);
+        let mut table = Table::new(["NAME", ">POWER", "STATE"]);
         table.row([
             Cell::plain("k\u{fc}che"),
             Cell::plain("7.4 W"),
@@ -246,8 +248,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_wide_goes_on_between_cells() {
-        let table =
-            Table::new(["NAME", "RELAY", "ADDRESS"].map(|heading| Column::text(heading, 0)));
+        let table = Table::new(["NAME", "RELAY", "ADDRESS"]);
         let cells = ["kitchen", "ON", "192.168.1.107"].map(Cell::plain);
         let folded = |limit| bare(&table.folded([16, 5, 15], &cells, limit));
         assert_eq!(folded(38), "kitchen           ON     192.168.1.107");

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::plug_table::{counted, figure, gone, relay};
 use crate::ui::BOLD;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 
 /// Options of `mains hub plugs`.
 #[derive(Debug, clap::Args)]
@@ -41,14 +41,7 @@ pub(super) async fn run(context: &Context, _: &HubPlugsArgs) -> Outcome {
 /// Returns a table of plugs.
 pub(super) fn table(views: &[PlugView]) -> Table<8> {
     let mut table = Table::new([
-        Column::text("NAME", 0),
-        Column::text("RELAY", 0),
-        Column::figures("POWER", 0),
-        Column::figures("TOTAL", 0),
-        Column::text("ROOM", 0),
-        Column::figures("METERED", 0),
-        Column::text("ADDRESS", 0),
-        Column::text("MAC", 0),
+        "NAME", "RELAY", ">POWER", ">TOTAL", "ROOM", ">METERED", "ADDRESS", "MAC",
     ]);
     for view in views {
         table.row(row(view));

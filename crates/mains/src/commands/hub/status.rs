@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use crate::ui::{BOLD, DIM, clean, paint};
 
 /// Options of `mains hub status`.
@@ -60,14 +60,7 @@ fn without_hubs(mut status: Value) -> (Vec<HubEntry>, Value) {
 
 /// Returns the hubs that share the database as a table.
 fn hub_table(hubs: &[HubEntry]) -> String {
-    let mut table = Table::new([
-        Column::text("HUB", 0),
-        Column::text("ROLE", 0),
-        Column::text("URL", 0),
-        Column::text("VERSION", 0),
-        Column::figures("LAG", 0),
-        Column::text("PLUGS", 0),
-    ]);
+    let mut table = Table::new(["HUB", "ROLE", "URL", "VERSION", ">LAG", "PLUGS"]);
     for hub in hubs {
         let reaches = match hub.reaches {
             Some(true) => Cell::plain("reached"),
@@ -89,13 +82,13 @@ fn hub_table(hubs: &[HubEntry]) -> String {
 /// Returns the sites in the database as a table.
 fn site_table(sites: &[SiteView]) -> String {
     let mut table = Table::new([
-        Column::text("SITE", 0),
-        Column::figures("PLUGS", 0),
-        Column::figures("UNAVAILABLE", 0),
-        Column::figures("POWER", 0),
-        Column::figures("TODAY", 0),
-        Column::text("HEARD", 0),
-        Column::text("HUB", 0),
+        "SITE",
+        ">PLUGS",
+        ">UNAVAILABLE",
+        ">POWER",
+        ">TODAY",
+        "HEARD",
+        "HUB",
     ]);
     for site in sites {
         let heard = match (site.is_stale, site.seen) {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Table};
 use crate::ui::{BOLD, DIM, clean, paint};
 
 /// Options of `mains hub token`.
@@ -102,15 +102,7 @@ async fn list(context: &Context, hub: &Client) -> Outcome {
         context.ui.document(&tokens)?;
         return Ok(Exit::DONE);
     }
-    let mut table = Table::new([
-        Column::text("NAME", 0),
-        Column::text("ID", 0),
-        Column::text("SCOPE", 0),
-        Column::text("EXPIRES", 0),
-        Column::text("MADE", 0),
-        Column::text("BY", 0),
-        Column::text("LAST USED", 0),
-    ]);
+    let mut table = Table::new(["NAME", "ID", "SCOPE", "EXPIRES", "MADE", "BY", "LAST USED"]);
     for token in &tokens {
         table.row([
             Cell::styled(BOLD, &token.name),

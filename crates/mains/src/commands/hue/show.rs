@@ -67,13 +67,7 @@ pub(super) fn bridge_row(bridge: &DiscoveredBridge, is_paired: bool) -> [Cell; 6
 
 /// Renders the table of a bridge's lights.
 pub(super) fn lights(lights: &[Light]) -> String {
-    let mut table = Table::new([
-        Column::figures("ID", 0),
-        Column::text("NAME", 0),
-        Column::text("REACHABLE", 0),
-        Column::text("MODEL", 0),
-        Column::text("UNIQUE ID", 0),
-    ]);
+    let mut table = Table::new([">ID", "NAME", "REACHABLE", "MODEL", "UNIQUE ID"]);
     for light in lights {
         table.row([
             Cell::plain(&light.id),
@@ -92,11 +86,7 @@ pub(super) fn lights(lights: &[Light]) -> String {
 
 /// Renders the table of new lights.
 pub(super) fn new_lights(lights: &[NewLight]) -> String {
-    let mut table = Table::new([
-        Column::figures("ID", 0),
-        Column::text("NAME", 0),
-        Column::text("UNIQUE ID", 0),
-    ]);
+    let mut table = Table::new([">ID", "NAME", "UNIQUE ID"]);
     for light in lights {
         table.row([
             Cell::plain(&light.id),
