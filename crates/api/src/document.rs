@@ -12,7 +12,8 @@ use crate::error::RequestError;
 use crate::id::Id;
 
 /// The collections of documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Collection {
     /// Plugs that are switched together.
     Groups,
@@ -29,13 +30,8 @@ impl Collection {
     pub const ALL: [Self; 4] = [Self::Groups, Self::Schedules, Self::Rules, Self::Tariffs];
 
     /// Returns the name of the collection, as in its path.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Groups => "groups",
-            Self::Schedules => "schedules",
-            Self::Rules => "rules",
-            Self::Tariffs => "tariffs",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Returns the name of one member, as used in sentences.

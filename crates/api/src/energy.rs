@@ -1,19 +1,29 @@
 //! Energy that plugs used and its cost, by day, week, month or year.
 
-use std::str::FromStr;
-
 use hiflying::Mac;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::de::{IntoDeserializer, value};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::json::{millionths, seconds};
 
 /// The periods into which a report is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = no_period)]
 pub enum EnergyPeriod {
     /// Local days: `2026-11-22`.
     Day,
@@ -25,14 +35,8 @@ pub enum EnergyPeriod {
     Year,
 }
 
-impl FromStr for EnergyPeriod {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.into_deserializer();
-        Self::deserialize(text)
-            .map_err(|_: value::Error| "it is `day`, `week`, `month` or `year`".to_owned())
-    }
+fn no_period(_: &str) -> String {
+    "it is `day`, `week`, `month` or `year`".to_owned()
 }
 
 impl EnergyPeriod {
@@ -41,12 +45,7 @@ impl EnergyPeriod {
 
     /// Returns its name in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Year => "year",
-        }
+        self.into()
     }
 
     /// Returns the first day of the period that a day belongs to.

@@ -1,8 +1,5 @@
 //! Locking a plug down: what stands open, and what was closed.
 
-use std::fmt;
-use std::str::FromStr;
-
 use hiflying::Mac;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,9 +8,24 @@ use crate::error::ErrorDocument;
 
 /// A way into a plug that its settings can close.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case", ascii_case_insensitive)]
+#[strum(parse_err_ty = String, parse_err_fn = no_weakness)]
 pub enum WeaknessId {
     /// The module replies to a discovery word that everybody knows.
     DiscoveryWord,
@@ -35,40 +47,21 @@ impl WeaknessId {
     ];
 
     /// Returns the word in JSON and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::DiscoveryWord => "discovery-word",
-            Self::WebPassword => "web-password",
-            Self::AccessPoint => "access-point",
-            Self::CloudSocket => "cloud-socket",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for WeaknessId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A text that names no weakness.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("give discovery-word, web-password, access-point or cloud-socket")]
-pub struct WeaknessIdError;
-
-impl FromStr for WeaknessId {
-    type Err = WeaknessIdError;
-
-    fn from_str(text: &str) -> Result<Self, WeaknessIdError> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|id| id.as_str().eq_ignore_ascii_case(text))
-            .ok_or(WeaknessIdError)
-    }
+fn no_weakness(_: &str) -> String {
+    "give discovery-word, web-password, access-point or cloud-socket".to_owned()
 }
 
 /// State of a weakness after a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum HardenState {
     /// It stands open.
     Open,
@@ -82,13 +75,8 @@ pub enum HardenState {
 
 impl HardenState {
     /// Returns the word in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Closed => "closed",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

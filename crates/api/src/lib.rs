@@ -56,9 +56,7 @@ pub use energy::{EnergyPeriod, EnergyRow, HouseQuarter, HouseholdRow};
 pub use error::{ErrorChain, ErrorDocument, ErrorKind, ProblemDocument, RequestError, excerpt};
 pub use event::{Event, HubProblem, MeterEvent};
 pub use group::Group;
-pub use harden::{
-    HardenReport, HardenRequest, HardenState, HardenStep, WeaknessId, WeaknessIdError,
-};
+pub use harden::{HardenReport, HardenRequest, HardenState, HardenStep, WeaknessId};
 pub use history::{History, HistoryPoint};
 pub use id::{Id, IdError, SwitchTarget};
 pub use local_date::LocalDate;

@@ -1,12 +1,10 @@
 //! The log of past events, which the hub keeps on the disk.
 
-use std::fmt;
-use std::str::FromStr;
-
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde::{Deserialize, Serialize, Serializer};
+use strum::VariantArray as _;
 use utoipa::ToSchema;
 
 use crate::Cause;
@@ -19,8 +17,23 @@ use crate::text::{Tone, Toned};
 const MAX_TEXT_CHARS: usize = 400;
 
 /// Kind of an entry of the log. Those that are also events have the same names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = no_kind)]
 pub enum LogKind {
     /// A relay moved, or did not obey.
     Switch,
@@ -47,36 +60,9 @@ pub enum LogKind {
 }
 
 impl LogKind {
-    /// All kinds.
-    pub const ALL: [Self; 11] = [
-        Self::Switch,
-        Self::Availability,
-        Self::Plug,
-        Self::Group,
-        Self::Schedule,
-        Self::Rule,
-        Self::Tariff,
-        Self::Takeover,
-        Self::Problem,
-        Self::Access,
-        Self::Hub,
-    ];
-
     /// Returns its name in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Switch => "switch",
-            Self::Availability => "availability",
-            Self::Plug => "plug",
-            Self::Group => "group",
-            Self::Schedule => "schedule",
-            Self::Rule => "rule",
-            Self::Tariff => "tariff",
-            Self::Takeover => "takeover",
-            Self::Problem => "problem",
-            Self::Access => "access",
-            Self::Hub => "hub",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -91,23 +77,10 @@ impl From<Collection> for LogKind {
     }
 }
 
-impl fmt::Display for LogKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for LogKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        found.ok_or_else(|| {
-            let all = Self::ALL.map(Self::as_str).join(", ");
-            let text = crate::excerpt(text);
-            format!("no kind \u{2018}{text}\u{2019} in the log; there are: {all}")
-        })
-    }
+fn no_kind(text: &str) -> String {
+    let all: Vec<&str> = LogKind::VARIANTS.iter().map(|kind| kind.as_str()).collect();
+    let (text, all) = (crate::excerpt(text), all.join(", "));
+    format!("no kind \u{2018}{text}\u{2019} in the log; there are: {all}")
 }
 
 /// An entry of the log.
@@ -251,7 +224,7 @@ mod tests {
 
     #[test]
     fn kinds_as_text() {
-        for kind in LogKind::ALL {
+        for kind in LogKind::VARIANTS.iter().copied() {
             assert_eq!(kind.as_str().parse(), Ok(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }

@@ -1,15 +1,25 @@
 //! The hubs of a site that share its database: their roles, the lease, and the hubs that there are.
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Role of a hub among those that share a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = String, parse_err_fn = no_role)]
 pub enum HubRole {
     /// It has the plugs: it scans, meters, switches, runs schedules and rules.
     Active,
@@ -20,29 +30,12 @@ pub enum HubRole {
 impl HubRole {
     /// Returns the word for it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Standby => "standby",
-        }
+        self.into()
     }
 }
 
-impl fmt::Display for HubRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for HubRole {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "active" => Ok(Self::Active),
-            "standby" => Ok(Self::Standby),
-            _ => Err("one of `active` and `standby`"),
-        }
-    }
+fn no_role(_: &str) -> String {
+    "one of `active` and `standby`".to_owned()
 }
 
 /// The lease by which one of the hubs that share a database is the active one.

@@ -69,8 +69,20 @@ pub struct StandingCharge {
 }
 
 /// The time that a standing charge is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum ChargePeriod {
     /// A day.
     Day,
@@ -82,12 +94,8 @@ pub enum ChargePeriod {
 
 impl ChargePeriod {
     /// Returns its word in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Month => "month",
-            Self::Year => "year",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -97,12 +105,7 @@ impl FromStr for StandingCharge {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unreadable = || "not a standing charge; write it like `9.90/month`".to_owned();
         let (price, per) = text.split_once('/').ok_or_else(unreadable)?;
-        let per = match per {
-            "day" => ChargePeriod::Day,
-            "month" => ChargePeriod::Month,
-            "year" => ChargePeriod::Year,
-            _ => return Err(unreadable()),
-        };
+        let per = per.parse().map_err(|_| unreadable())?;
         let price = price.parse().map_err(|_| unreadable())?;
         Ok(Self { price, per })
     }
@@ -121,8 +124,9 @@ impl StandingCharge {
 }
 
 /// The price of a kilowatt-hour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum TariffKind {
     /// One price at all times.
     Flat {
@@ -217,12 +221,8 @@ fn is_between(time: Time, from: Time, to: Time) -> bool {
 
 impl TariffKind {
     /// Returns its word in JSON.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Flat { .. } => "flat",
-            Self::DayNight { .. } => "day_night",
-            Self::Hourly { .. } => "hourly",
-        }
+    pub fn as_str(&self) -> &'static str {
+        self.into()
     }
 }
 

@@ -1,8 +1,5 @@
 //! Tokens of programs, and links that log a browser in.
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,9 +10,23 @@ use crate::site::SiteName;
 
 /// Extent of the access of a token or a login. Each includes those before it.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = no_scope)]
 pub enum Scope {
     /// The metrics, and nothing else.
     Metrics,
@@ -33,30 +44,13 @@ impl Scope {
     pub const ALL: [Self; 4] = [Self::Metrics, Self::Read, Self::Switch, Self::Admin];
 
     /// Returns its name in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Metrics => "metrics",
-            Self::Read => "read",
-            Self::Switch => "switch",
-            Self::Admin => "admin",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|scope| scope.as_str() == text)
-            .ok_or_else(|| "a scope is `metrics`, `read`, `switch` or `admin`".to_owned())
-    }
+fn no_scope(_: &str) -> String {
+    "a scope is `metrics`, `read`, `switch` or `admin`".to_owned()
 }
 
 /// A token without its secret.

@@ -1,6 +1,5 @@
 //! Walks archives, in memory and within bounds, and gives each entry to the reader of its kind.
 
-use std::fmt;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
@@ -21,8 +20,9 @@ const HEAD: u64 = 8;
 const PIECE: usize = 64 << 10;
 
 /// Format of an app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum AppFormat {
     /// An Android package.
     Apk,
@@ -34,18 +34,6 @@ pub enum AppFormat {
     Dex,
     /// An archive of Java classes.
     Jar,
-}
-
-impl fmt::Display for AppFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Apk => "APK",
-            Self::Xapk => "XAPK",
-            Self::Apks => "APKS",
-            Self::Dex => "DEX",
-            Self::Jar => "JAR",
-        })
-    }
 }
 
 /// Facts that the names of the entries tell of an archive.

@@ -12,7 +12,8 @@ use crate::identity::BridgeId;
 const MAX_HOST: usize = 253;
 
 /// The protocol spoken with a bridge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Scheme {
     /// Unencrypted, the only one that the round bridge knows.
     Http,
@@ -27,15 +28,6 @@ impl Scheme {
             Self::Http => 80,
             Self::Https => 443,
         }
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! A request to a bridge, as data.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -9,7 +8,11 @@ use zeroize::Zeroizing;
 use crate::key::AppKey;
 
 /// The HTTP method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "UPPERCASE", ascii_case_insensitive)]
+#[strum(parse_err_ty = String, parse_err_fn = no_method)]
 pub enum Method {
     /// Reads.
     Get,
@@ -23,36 +26,13 @@ pub enum Method {
 
 impl Method {
     /// Returns the HTTP name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Put => "PUT",
-            Self::Post => "POST",
-            Self::Delete => "DELETE",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-/// Parse error of a [`Method`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a method (get, put, post or delete)")]
-pub struct MethodError;
-
-impl FromStr for Method {
-    type Err = MethodError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Get, Self::Put, Self::Post, Self::Delete]
-            .into_iter()
-            .find(|method| text.eq_ignore_ascii_case(method.as_str()))
-            .ok_or(MethodError)
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
+fn no_method(_: &str) -> String {
+    "not a method (get, put, post or delete)".to_owned()
 }
 
 /// The path of a request. The application key is not part of it, so a request can be logged.

@@ -16,15 +16,14 @@ mod naming;
 mod plug;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 
 use crate::home::Home;
 use crate::topic::{TopicPrefix, Topics};
 use message::{Announcement, Origin};
 
 /// The form of discovery messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "lowercase", parse_err_ty = String, parse_err_fn = no_form)]
 pub enum DiscoveryForm {
     /// One message for each entity.
     #[default]
@@ -35,27 +34,8 @@ pub enum DiscoveryForm {
     Off,
 }
 
-impl fmt::Display for DiscoveryForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Entity => "entity",
-            Self::Device => "device",
-            Self::Off => "off",
-        })
-    }
-}
-
-impl FromStr for DiscoveryForm {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "entity" => Ok(Self::Entity),
-            "device" => Ok(Self::Device),
-            "off" => Ok(Self::Off),
-            _ => Err("discovery is `entity`, `device` or `off`"),
-        }
-    }
+fn no_form(_: &str) -> String {
+    "discovery is `entity`, `device` or `off`".to_owned()
 }
 
 /// Settings of discovery.

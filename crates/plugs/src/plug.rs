@@ -10,8 +10,22 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The position of a relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+#[strum(parse_err_ty = String, parse_err_fn = no_state)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum RelayState {
     /// The load has power.
@@ -30,24 +44,18 @@ impl RelayState {
     }
 
     /// Returns `on` or `off`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-        }
-    }
-}
-
-impl fmt::Display for RelayState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
 /// A command to a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[derive(strum::EnumString, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+#[strum(parse_err_ty = String, parse_err_fn = no_command)]
 pub enum RelayCommand {
     /// Switch on.
     On,
@@ -77,45 +85,17 @@ impl RelayCommand {
     }
 
     /// Returns the word in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-            Self::Toggle => "toggle",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-/// The text is neither `on` nor `off` nor `toggle`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a relay action is 'on', 'off' or 'toggle'")]
-pub struct RelayCommandError;
-
-impl FromStr for RelayCommand {
-    type Err = RelayCommandError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::On, Self::Off, Self::Toggle]
-            .into_iter()
-            .find(|action| text.eq_ignore_ascii_case(action.as_str()))
-            .ok_or(RelayCommandError)
-    }
+fn no_command(_: &str) -> String {
+    "a relay action is 'on', 'off' or 'toggle'".to_owned()
 }
 
-/// The text is neither `on` nor `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a relay is 'on' or 'off'")]
-pub struct RelayStateError;
-
-impl FromStr for RelayState {
-    type Err = RelayStateError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::On, Self::Off]
-            .into_iter()
-            .find(|state| text.eq_ignore_ascii_case(state.as_str()))
-            .ok_or(RelayStateError)
-    }
+fn no_state(_: &str) -> String {
+    "a relay is 'on' or 'off'".to_owned()
 }
 
 /// The family of a device, and so its protocol: a word of up to twelve lower-case letters and digits.
@@ -278,7 +258,7 @@ pub struct Plug {
     #[cfg_attr(feature = "schema", schema(required))]
     pub extra: Option<String>,
     /// Time at which it was last heard; whole seconds in JSON.
-    #[serde(with = "whole_seconds")]
+    #[serde(serialize_with = "to_second")]
     pub seen: Timestamp,
 }
 
@@ -307,7 +287,7 @@ pub struct Reading {
     /// The plug whose meter was read.
     pub plug: Mac,
     /// Time of the reply; with three decimals in JSON.
-    #[serde(with = "milliseconds")]
+    #[serde(serialize_with = "to_millisecond")]
     pub at: Timestamp,
     /// Voltage in volts.
     #[cfg_attr(feature = "schema", schema(required))]
@@ -326,42 +306,14 @@ pub struct Reading {
     pub energy_wh: Option<u64>,
 }
 
-/// Times with whole seconds, `2026-11-22T12:00:00Z`: milliseconds are of no use for the time at which a plug was last heard.
-mod whole_seconds {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        time: &Timestamp,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{time:.0}"))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(deserializer)
-    }
+/// Writes a time with whole seconds, `2026-11-22T12:00:00Z`: milliseconds are of no use for the time at which a plug was last heard.
+fn to_second<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{time:.0}"))
 }
 
-/// Times that always have three decimals, `2026-11-22T12:00:00.123Z`, so that texts sort as times do.
-mod milliseconds {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        time: &Timestamp,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{time:.3}"))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(deserializer)
-    }
+/// Writes a time with three decimals, `2026-11-22T12:00:00.123Z`, so that texts sort as times do.
+fn to_millisecond<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{time:.3}"))
 }
 
 #[cfg(test)]
@@ -427,7 +379,7 @@ mod tests {
     #[test]
     fn relay_actions() {
         assert_eq!("TOGGLE".parse(), Ok(RelayCommand::Toggle));
-        assert_eq!("1".parse::<RelayCommand>(), Err(RelayCommandError));
+        assert_eq!("1".parse::<RelayCommand>(), Err(no_command("1")));
         assert_eq!(
             serde_json::to_string(&RelayCommand::Toggle).unwrap(),
             r#""toggle""#
@@ -454,7 +406,7 @@ mod tests {
     fn relay_words() {
         assert_eq!("ON".parse(), Ok(RelayState::On));
         assert_eq!("off".parse(), Ok(RelayState::Off));
-        assert_eq!("1".parse::<RelayState>(), Err(RelayStateError));
+        assert_eq!("1".parse::<RelayState>(), Err(no_state("1")));
         assert_eq!(RelayState::On.toggled(), RelayState::Off);
         assert_eq!(format!("{:>4}", RelayState::On), "  on");
         for family in [FamilyId::RECO, FamilyId::ORVIBO, FamilyId::MODULE] {

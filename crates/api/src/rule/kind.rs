@@ -18,8 +18,9 @@ const MIN_TEST_INTERVAL: Period = Period::seconds(10 * 60);
 const MIN_TEST: Period = Period::seconds(10);
 
 /// The kind of a rule and its numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RuleKind {
     /// Switches off when the load has drawn less than `below_w` for a time. Switching on again starts a new observation.
     StandbyKill {
@@ -91,15 +92,8 @@ pub struct TestPulse {
 
 impl RuleKind {
     /// Returns its word in JSON.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::StandbyKill { .. } => "standby_kill",
-            Self::AutoOff { .. } => "auto_off",
-            Self::OverPower { .. } => "over_power",
-            Self::Follow { .. } => "follow",
-            Self::KeepOn { .. } => "keep_on",
-            Self::PowerOn { .. } => "power_on",
-        }
+    pub fn as_str(&self) -> &'static str {
+        self.into()
     }
 
     /// Returns the other plug that it watches.

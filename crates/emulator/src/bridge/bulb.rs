@@ -6,7 +6,8 @@ use std::str::FromStr;
 use super::config::{BridgeConfig, RoomError};
 
 /// Distance of a bulb from the bridges. The radio covers the whole room, touchlink only a hand's breadth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum BulbPlace {
     /// Less than 30 cm from whichever bridge is asked.
     Near,
@@ -50,11 +51,7 @@ impl FromStr for BulbSpec {
             Some((place, owner)) => (place, Some(owner.trim())),
             None => (text, None),
         };
-        let place = match place.trim().to_ascii_lowercase().as_str() {
-            "near" => BulbPlace::Near,
-            "far" => BulbPlace::Far,
-            _ => return Err(error()),
-        };
+        let place = place.trim().parse().map_err(|_| error())?;
         let is_word = |owner: &str| {
             let fits = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
             (1..=64).contains(&owner.len()) && owner.chars().all(fits)
@@ -74,15 +71,6 @@ impl fmt::Display for BulbSpec {
             Some(owner) => write!(f, ":{owner}"),
             None => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for BulbPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Near => "near",
-            Self::Far => "far",
-        })
     }
 }
 

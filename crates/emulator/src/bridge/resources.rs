@@ -10,37 +10,16 @@ use super::twin::BridgeTwin;
 pub(super) const SEARCHES: [&str; 2] = ["search", "search_allow_default_link_key"];
 
 /// The kinds of resources that a twin has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub(super) enum ResourceKind {
     Bridge,
     Device,
     Light,
+    #[strum(serialize = "zigbee_connectivity")]
     Connectivity,
+    #[strum(serialize = "zigbee_device_discovery")]
     Discovery,
-}
-
-impl ResourceKind {
-    const ALL: [Self; 5] = [
-        Self::Bridge,
-        Self::Device,
-        Self::Light,
-        Self::Connectivity,
-        Self::Discovery,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Bridge => "bridge",
-            Self::Device => "device",
-            Self::Light => "light",
-            Self::Connectivity => "zigbee_connectivity",
-            Self::Discovery => "zigbee_device_discovery",
-        }
-    }
-
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
 }
 
 /// The id of a resource: the same at every start, another for each bridge, kind and light. Light 0 is the bridge itself.
@@ -63,7 +42,7 @@ fn id(bridge: &BridgeTwin, kind: ResourceKind, light: u32) -> String {
 }
 
 fn reference(bridge: &BridgeTwin, kind: ResourceKind, light: u32) -> Value {
-    json!({"rid": id(bridge, kind, light), "rtype": kind.name()})
+    json!({"rid": id(bridge, kind, light), "rtype": kind.into_str()})
 }
 
 /// The bridge itself, as a device, and its services.

@@ -71,19 +71,19 @@ impl BridgeCall<'_> {
             .lights
             .keys()
             .flat_map(|id| of_light(self.bridge, self.radio, self.index, *id));
-        let is_meant = |value: &Value| kind.is_none_or(|kind| value["type"] == kind.name());
+        let is_meant = |value: &Value| kind.is_none_or(|kind| value["type"] == kind.into_str());
         own.into_iter().chain(lights).filter(is_meant).collect()
     }
 
     fn of_kind(&self, kind: &str) -> Result<Value, ClipRefusal> {
-        match ResourceKind::named(kind) {
+        match kind.parse().ok() {
             Some(kind) => Ok(Value::Array(self.all(Some(kind)))),
             None => Ok(json!([])),
         }
     }
 
     fn one(&mut self, name: &str, id: &str) -> Result<Value, ClipRefusal> {
-        let found = ResourceKind::named(name).and_then(|kind| {
+        let found = name.parse().ok().and_then(|kind| {
             let all = self.all(Some(kind));
             Some((kind, all.into_iter().find(|value| value["id"] == id)?))
         });

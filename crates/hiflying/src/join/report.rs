@@ -69,7 +69,8 @@ pub struct JoinStep {
 }
 
 /// The steps of a join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum StepName {
     /// Finding the module and opening its session.
     Find,
@@ -105,30 +106,8 @@ pub enum StepName {
 
 impl StepName {
     /// Returns the name that appears in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Find => "find",
-            Self::Read => "read",
-            Self::Scan => "scan",
-            Self::Mode => "mode",
-            Self::Ssid => "ssid",
-            Self::Key => "key",
-            Self::ReadBack => "read-back",
-            Self::Dhcp => "dhcp",
-            Self::Restart => "restart",
-            Self::Return => "return",
-            Self::Link => "link",
-            Self::Lease => "lease",
-            Self::Ping => "ping",
-            Self::Station => "station",
-            Self::RollBack => "roll-back",
-        }
-    }
-}
-
-impl std::fmt::Display for StepName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -94,7 +94,8 @@ impl fmt::Debug for SiteSecret {
 }
 
 /// Kind of document that acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum ClaimKind {
     /// A schedule, by its due time.
     Schedule,
@@ -105,10 +106,7 @@ pub enum ClaimKind {
 impl ClaimKind {
     /// Returns the word that is stored.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Schedule => "schedule",
-            Self::Rule => "rule",
-        }
+        self.into()
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Instant;
 use nix::sys::signal::Signal;
 use reqwest::Client;
 use serde_json::{Value, json};
+use strum::VariantArray as _;
 
 use crate::clock;
 use crate::home::{Home, finish};
@@ -318,7 +319,7 @@ fn queries(template: &str, density: Density) -> Vec<String> {
                 format!("?{to}&from=2026-10-25&kinds=switch,rule&limit=1000"),
             ];
             all.extend(
-                api::LogKind::ALL
+                api::LogKind::VARIANTS
                     .iter()
                     .map(|kind| format!("?{to}&kinds={}", kind.as_str())),
             );

@@ -12,6 +12,7 @@ use hub::store::{
 };
 use jiff::{SignedDuration, Timestamp};
 use plugs::{FamilyId, Reading, RelayState};
+use strum::VariantArray as _;
 
 /// Number of plugs; the last one was removed, and its history is there.
 pub const PLUGS: u8 = 20;
@@ -233,7 +234,7 @@ fn entries() -> Vec<Arc<LogEntry>> {
     let entry = |id: u64| {
         let number = usize::try_from(id).unwrap();
         let at = begin + distance * i64::try_from(id).unwrap();
-        let kind = LogKind::ALL[number % LogKind::ALL.len()];
+        let kind = LogKind::VARIANTS[number % LogKind::VARIANTS.len()];
         let text = format!("entry {id} of the log, “ä”");
         let mut entry = LogEntry::new(Timestamp::from_second(at).unwrap(), kind, text)
             .as_problem(id.is_multiple_of(29));

@@ -64,8 +64,9 @@ pub(super) fn topics_of_availability(
 }
 
 /// The kind of an entity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub(super) enum Platform {
     BinarySensor,
     Button,
@@ -73,18 +74,6 @@ pub(super) enum Platform {
     #[default]
     Sensor,
     Switch,
-}
-
-impl Platform {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::BinarySensor => "binary_sensor",
-            Self::Button => "button",
-            Self::Number => "number",
-            Self::Sensor => "sensor",
-            Self::Switch => "switch",
-        }
-    }
 }
 
 /// The place of an entity on the page of its device.
@@ -201,7 +190,7 @@ impl Announcement {
         origin: &Origin<'_>,
     ) -> impl Iterator<Item = (String, String)> {
         self.entities.iter().map(move |entity| {
-            let (platform, id, key) = (entity.platform.as_str(), &self.id, entity.key);
+            let (platform, id, key) = (entity.platform.into_str(), &self.id, entity.key);
             let message = EntityMessage {
                 entity,
                 shared: self.shared(origin),

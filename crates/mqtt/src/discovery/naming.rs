@@ -45,7 +45,7 @@ pub(super) fn default_entity_id(
     } else {
         words
     };
-    let platform = platform.as_str();
+    let platform = platform.into_str();
     match key {
         Some(key) => format!("{platform}.{words}_{key}"),
         None => format!("{platform}.{words}"),

@@ -11,20 +11,14 @@ use jiff::tz::TimeZone;
 const MAX_SPREAD_DAYS: i64 = 400;
 
 /// A table with partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub(super) enum MonthlyTable {
     Readings,
     Minutes,
 }
 
 impl MonthlyTable {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Readings => "readings",
-            Self::Minutes => "minutes",
-        }
-    }
-
     /// Units of the table's time in a second.
     fn per_second(self) -> i64 {
         match self {
@@ -56,7 +50,7 @@ impl HistoryMonth {
     /// Reads the name of a partition.
     pub(super) fn named(table: MonthlyTable, name: &str) -> Option<Self> {
         let (year, month) = name
-            .strip_prefix(table.as_str())?
+            .strip_prefix(table.into_str())?
             .strip_prefix('_')?
             .rsplit_once('_')?;
         let first = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
@@ -65,7 +59,7 @@ impl HistoryMonth {
 
     fn name(&self) -> String {
         let (year, month) = (self.first.year(), self.first.month());
-        format!("\"{}_{year:04}_{month:02}\"", self.table.as_str())
+        format!("\"{}_{year:04}_{month:02}\"", self.table.into_str())
     }
 
     fn next(&self) -> Self {
@@ -96,7 +90,7 @@ impl HistoryMonth {
         format!(
             "CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})",
             self.name(),
-            self.table.as_str(),
+            self.table.into_str(),
             bound(self),
             bound(&self.next())
         )

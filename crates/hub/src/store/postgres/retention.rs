@@ -73,7 +73,7 @@ impl Postgres {
     async fn drop_months(&self, table: MonthlyTable, before: i64) -> Result<(), StoreError> {
         let names: Vec<String> = self
             .read(|pool| async move {
-                let query = sqlx::query_scalar(PARTITIONS).bind(table.as_str());
+                let query = sqlx::query_scalar(PARTITIONS).bind(table.into_str());
                 Ok(query.fetch_all(&pool).await?)
             })
             .await?;

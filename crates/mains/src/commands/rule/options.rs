@@ -9,7 +9,8 @@ use crate::error::Failure;
 use crate::hub_names::HubNames;
 
 /// The kind of a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub(super) enum RuleKindOption {
     /// Switch off when the load draws less than --below for --for; on again at --restore-at, by --test-pulse or by hand
     #[value(alias = "standby_kill")]
@@ -28,19 +29,6 @@ pub(super) enum RuleKindOption {
     /// Set the relay to --state when the plug returns after a power cut
     #[value(alias = "power_on")]
     PowerOn,
-}
-
-impl RuleKindOption {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::StandbyKill => "standby_kill",
-            Self::AutoOff => "auto_off",
-            Self::OverPower => "over_power",
-            Self::Follow => "follow",
-            Self::KeepOn => "keep_on",
-            Self::PowerOn => "power_on",
-        }
-    }
 }
 
 /// The settings of a rule beside its name and kind.
@@ -106,7 +94,7 @@ impl RuleOptions {
         let Some(plug) = &self.plug else {
             return Err(Failure::usage("no plug to switch; pass `--plug`"));
         };
-        let kind = kind.as_str();
+        let kind = kind.into_str();
         let mut rule = self.numbers(names)?;
         fields(kind).check_new(&format!("a rule of kind {kind}"), &rule)?;
         rule.extend(patch([
