@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::net::SocketAddrV4;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use hiflying::Mac;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::wskey::KeySetting;
@@ -124,9 +125,7 @@ impl RecordWriter {
 
     /// Writes bytes of whatever format; secrets are masked already.
     pub(crate) fn append_bytes(&self, bytes: &[u8]) {
-        let Ok(mut sink) = self.0.lock() else {
-            return;
-        };
+        let mut sink = self.0.lock();
         if sink.failed {
             return;
         }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ErrorChain, ErrorKind, LogEntry, LogKind, RequestError};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +45,7 @@ pub struct BackupStatus {
 impl Backups {
     /// Returns their state.
     pub fn status(&self) -> BackupStatus {
-        self.state().clone()
+        self.0.lock().clone()
     }
 
     /// Makes a backup now, in the directory of the scheduled ones.
@@ -74,8 +75,8 @@ impl Backups {
         cancel: CancellationToken,
     ) {
         let every = config.every.get();
-        self.state().last = list(&config).ok().and_then(|all| all.last().copied());
-        let age = self.state().last.map_or(every, |last| age(last, every));
+        self.0.lock().last = list(&config).ok().and_then(|all| all.last().copied());
+        let age = self.0.lock().last.map_or(every, |last| age(last, every));
         let mut next = Instant::now() + FIRST_DELAY.max(every.saturating_sub(age));
         while cancel
             .run_until_cancelled(sleep_until(next))
@@ -98,7 +99,7 @@ impl Backups {
 
     /// Records an attempt, and publishes a failure or its end.
     fn note(&self, made: Result<Timestamp, String>, bus: &EventBus) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         match made {
             Ok(at) => {
                 state.last = Some(at);
@@ -114,11 +115,6 @@ impl Backups {
                 state.last_error = Some(error);
             }
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, BackupStatus> {
-        // No code panics under this lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

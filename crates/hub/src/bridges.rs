@@ -8,7 +8,7 @@ mod error;
 mod jobs;
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Event, Id, LogEntry, LogKind, RequestError, TakeoverJob, TakeoverStep};
@@ -22,6 +22,7 @@ use hue::{
     Address, BridgeId, BridgeName, Fingerprint, FlowProgress, FlowQuestion, HueError, KeyRing,
     Light, Operator, PairOptions, PairedBridge, TakeoverOptions, TakeoverResult,
 };
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -153,11 +154,11 @@ impl HueBridges {
     /// [`RequestError`]: `not_found`, `conflict` while the bridge takes over a bulb, `local`.
     pub fn forget(&self, id: &BridgeId) -> Result<(), RequestError> {
         self.one(id)?;
-        if let Some(job) = self.jobs().running(id) {
+        if let Some(job) = self.0.jobs.lock().running(id) {
             return Err(busy(id, job));
         }
         self.0.ring.remove(id).map_err(bridge_error)?;
-        self.jobs().remove_all(id);
+        self.0.jobs.lock().remove_all(id);
         tracing::info!(bridge = %id, "forgotten");
         Ok(())
     }
@@ -183,7 +184,7 @@ impl HueBridges {
         options: TakeoverOptions,
     ) -> Result<TakeoverJob, RequestError> {
         self.one(id)?;
-        let job = self.jobs().begin(id, plugs::now());
+        let job = self.0.jobs.lock().begin(id, plugs::now());
         let job = job.map_err(|running| busy(id, &running))?;
         self.publish(&job);
         let (bridges, job_id, id) = (self.clone(), job.id.clone(), id.clone());
@@ -200,7 +201,7 @@ impl HueBridges {
     /// [`RequestError`] of kind `not_found`.
     pub fn takeovers(&self, id: &BridgeId) -> Result<Vec<TakeoverJob>, RequestError> {
         self.one(id)?;
-        Ok(self.jobs().of(id))
+        Ok(self.0.jobs.lock().of(id))
     }
 
     /// Returns one takeover of a bridge.
@@ -209,7 +210,7 @@ impl HueBridges {
     ///
     /// [`RequestError`] of kind `not_found`.
     pub fn takeover(&self, id: &BridgeId, job: &Id) -> Result<TakeoverJob, RequestError> {
-        let found = self.jobs().one(id, job);
+        let found = self.0.jobs.lock().one(id, job);
         found.ok_or_else(|| {
             RequestError::not_found(format!("bridge {id} has no takeover {job}"))
                 .hint("list the takeovers; the latest are kept until the hub ends")
@@ -250,7 +251,7 @@ impl HueBridges {
     }
 
     fn change(&self, job: &Id, change: impl FnOnce(&mut TakeoverJob)) {
-        let changed = self.jobs().change(job, change);
+        let changed = self.0.jobs.lock().change(job, change);
         if let Some(job) = changed {
             self.publish(&job);
         }
@@ -276,10 +277,6 @@ impl HueBridges {
                 .collect(),
             ..NetworkConfig::default()
         })
-    }
-
-    fn jobs(&self) -> MutexGuard<'_, TakeoverJobs> {
-        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,10 +6,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use api::{Cause, Event, HubProblem, LogEntry, LogKind};
 use hiflying::Mac;
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::log::EventLog;
@@ -152,7 +153,7 @@ impl EventBus {
 
     /// Publishes an event to all listeners.
     pub fn publish(&self, event: Event) {
-        self.send(&mut self.latest(), event);
+        self.send(&mut self.0.latest.lock(), event);
     }
 
     /// Publishes an entry of the log, which gives it its number. Without a cause of its own it has that of the present task.
@@ -161,7 +162,7 @@ impl EventBus {
             Some(_) => entry,
             None => entry.caused_by(present_cause().as_ref()),
         };
-        let mut latest = self.latest();
+        let mut latest = self.0.latest.lock();
         latest.logged += 1;
         entry.id = latest.logged;
         let entry = Arc::new(entry);
@@ -208,7 +209,7 @@ impl EventBus {
 
     /// Subscribes to the events after `last`. `None` stands for an unreadable id, which is treated as unknown.
     pub fn resume(&self, last: Option<EventId>) -> Subscription {
-        let latest = self.latest();
+        let latest = self.0.latest.lock();
         let live = self.0.live.subscribe();
         let oldest = latest
             .events
@@ -235,11 +236,6 @@ impl EventBus {
     fn id(&self, number: u64) -> EventId {
         let run = self.0.run;
         EventId { run, number }
-    }
-
-    fn latest(&self) -> MutexGuard<'_, Latest> {
-        // Nothing panics under this lock, and even then the list is whole.
-        self.0.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

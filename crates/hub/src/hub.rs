@@ -4,7 +4,7 @@
 //! holds no device logic: plugs belong to the [`Registry`], documents to their [`Repository`], history to the store.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use api::{
     Cause, Group, HardenReport, PlugSettings, PlugView, RelayCommand, RequestError, Rule, Schedule,
@@ -12,6 +12,7 @@ use api::{
 };
 use futures_util::future::join_all;
 use hiflying::Mac;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::backups::Backups;
@@ -184,16 +185,13 @@ impl Hub {
 
     /// Returns what a plug's settings left open when it was last looked at since the start.
     pub fn findings(&self, plug: Mac) -> Option<Arc<HardenReport>> {
-        let findings = &self.0.findings;
-        let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
-        findings.get(&plug).cloned()
+        self.0.findings.lock().get(&plug).cloned()
     }
 
     /// Keeps what was found of a plug, in place of what was found of the same weaknesses before.
     pub(crate) fn keep_findings(&self, report: &HardenReport) {
         let mut report = report.clone();
-        let findings = &self.0.findings;
-        let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut findings = self.0.findings.lock();
         if let Some(before) = findings.get(&report.plug) {
             let others = before.steps.iter().cloned();
             let is_new = |step: &api::HardenStep| report.step(step.id).is_none();

@@ -13,11 +13,12 @@ mod identity;
 mod succession;
 mod task;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use api::{ErrorChain, HubEntry, HubLease, HubRole, RequestError};
+use parking_lot::Mutex;
 use plugs::net::CommandPermit;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -192,31 +193,19 @@ impl Lease {
 
     /// Sets the figures that other sites see.
     pub(crate) fn set_summary(&self, summary: Value) {
-        *self
-            .0
-            .summary
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = summary;
+        *self.0.summary.lock() = summary;
     }
 
     /// Sets whether plugs are reached; the other hubs learn of a change at once.
     pub(crate) fn set_reaches(&self, reaches: Option<bool>) {
-        let mut place = self
-            .0
-            .reaches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.0.reaches.lock();
         if std::mem::replace(&mut *place, reaches) != reaches {
             self.0.urgent.notify_one();
         }
     }
 
     fn reaches(&self) -> Option<bool> {
-        *self
-            .0
-            .reaches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *self.0.reaches.lock()
     }
 
     /// Claims something for this hub, so that it is done at most once.
@@ -257,11 +246,7 @@ impl Lease {
     /// Leaves the lease to other hubs for some seconds, because this one cannot begin to act.
     pub(crate) fn resign(&self) {
         self.hold_until(0);
-        let mut resigned = self
-            .0
-            .resigned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut resigned = self.0.resigned.lock();
         *resigned = Some(Instant::now());
         self.0.standing.send_modify(|standing| {
             standing.role = HubRole::Standby;
@@ -271,11 +256,7 @@ impl Lease {
     }
 
     fn has_resigned(&self) -> bool {
-        let resigned = self
-            .0
-            .resigned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let resigned = self.0.resigned.lock();
         resigned.is_some_and(|at| at.elapsed() < RESIGNED_DURATION)
     }
 

@@ -4,10 +4,11 @@
 //! them there, too.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{LogEntry, RequestError};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -77,17 +78,17 @@ impl EventLog {
 
     /// Returns the number of the latest entry.
     pub fn last_id(&self) -> u64 {
-        self.state().last
+        self.0.state.lock().last
     }
 
     /// Returns the number of problems that nobody has seen on the pages.
     pub fn unread(&self) -> u64 {
-        self.state().unread
+        self.0.state.lock().unread
     }
 
     /// Marks all entries as seen.
     pub fn mark_read(&self) {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         if state.read < state.last {
             state.read = state.last;
             state.unread = 0;
@@ -103,7 +104,8 @@ impl EventLog {
     /// [`RequestError`] of kind `unavailable` if the store cannot be read.
     pub async fn entries(&self, query: &LogQuery) -> Result<Vec<LogEntry>, RequestError> {
         // In this order: what is written meanwhile is found twice rather than not at all.
-        let pending: Vec<Arc<LogEntry>> = self.state().pending.iter().rev().cloned().collect();
+        let pending: Vec<Arc<LogEntry>> =
+            self.0.state.lock().pending.iter().rev().cloned().collect();
         let stored = self.0.store.log(query).await;
         let stored = stored.map_err(|error| RequestError::from(&error))?;
         let newest = stored.first().map_or(0, |entry| entry.id);
@@ -116,7 +118,7 @@ impl EventLog {
 
     /// Adds an entry, which waits for its batch.
     pub(crate) fn add(&self, entry: Arc<LogEntry>) {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         state.last = entry.id;
         state.unread += u64::from(entry.problem);
         if state.pending.len() >= MAX_PENDING {
@@ -132,7 +134,7 @@ impl EventLog {
         cancel.run_until_cancelled(self.write_for_ever()).await;
         let written = timeout(SHUTDOWN_TIMEOUT, self.write()).await;
         if !matches!(written, Ok(Ok(()))) {
-            let lost = self.state().pending.len();
+            let lost = self.0.state.lock().pending.len();
             tracing::error!(lost, "the last entries of the log could not be written");
         }
     }
@@ -142,7 +144,7 @@ impl EventLog {
             self.0.has_work.notified().await;
             sleep(BATCH_DELAY).await;
             while let Err(error) = self.write().await {
-                if !std::mem::replace(&mut self.state().is_failing, true) {
+                if !std::mem::replace(&mut self.0.state.lock().is_failing, true) {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,
                         "the log cannot be written; its entries are kept in memory until it can"
@@ -150,7 +152,7 @@ impl EventLog {
                 }
                 sleep(RETRY_DELAY).await;
             }
-            let mut state = self.state();
+            let mut state = self.0.state.lock();
             if std::mem::take(&mut state.is_failing) {
                 tracing::info!(dropped = state.dropped, "the log is written again");
             }
@@ -159,13 +161,13 @@ impl EventLog {
 
     async fn write(&self) -> Result<(), StoreError> {
         let (batch, read) = {
-            let mut state = self.state();
+            let mut state = self.0.state.lock();
             let read = std::mem::take(&mut state.is_read_unsaved).then_some(state.read);
             (Vec::from_iter(state.pending.iter().cloned()), read)
         };
         if let Some(last) = batch.last() {
             self.0.store.append_log(&batch).await?;
-            let mut state = self.state();
+            let mut state = self.0.state.lock();
             while state
                 .pending
                 .front()
@@ -179,13 +181,8 @@ impl EventLog {
             let saved = self.0.store.save_setting(READ_SETTING, Some(&read));
             saved
                 .await
-                .inspect_err(|_| self.state().is_read_unsaved = true)?;
+                .inspect_err(|_| self.0.state.lock().is_read_unsaved = true)?;
         }
         Ok(())
-    }
-
-    fn state(&self) -> MutexGuard<'_, LogState> {
-        // Nothing panics under this lock, and even then every field is whole.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

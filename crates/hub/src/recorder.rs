@@ -55,7 +55,7 @@ impl Recorder {
 
     /// Returns its state.
     pub fn status(&self) -> RecorderStatus {
-        let mut status = self.0.lock().clone();
+        let mut status = self.0.status.lock().clone();
         if let Some(spool) = &self.0.spool {
             let spool = spool.status();
             status.buffered += usize::try_from(spool.readings).unwrap_or(usize::MAX);
@@ -100,7 +100,7 @@ impl Recorder {
                         return;
                     }
                     let is_failing = *changes.borrow_and_update();
-                    let error = self.0.lock().last_error.clone();
+                    let error = self.0.status.lock().last_error.clone();
                     let message = match error.filter(|_| is_failing) {
                         Some(error) => format!("history cannot be written: {error}"),
                         None => "history is recorded again".to_owned(),

@@ -29,8 +29,8 @@ mod welded;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use api::{
@@ -40,6 +40,7 @@ use api::{
 use harden::LanModule;
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, RwLock};
 use plugs::net::Lan;
 use plugs::{Capability, Minutes, Plug, Reading, RelayState};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -125,7 +126,7 @@ impl Registry {
             counts: RegistryCounters::default(),
         });
         for record in records {
-            let energy = inner.take_past_energy(record.mac);
+            let energy = inner.past_energy.lock().remove(&record.mac);
             inner.insert(record, energy);
         }
         if !has_contact {
@@ -140,17 +141,17 @@ impl Registry {
 
     /// Adopts no plug automatically until [`set_foreign`](Self::set_foreign) tells which belong to other sites.
     pub(crate) fn await_foreign(&self) {
-        self.0.foreign().wait();
+        self.0.foreign.lock().wait();
     }
 
     /// Sets the plugs that other sites have adopted.
     pub(crate) fn set_foreign(&self, owners: HashMap<Mac, SiteName>) {
-        self.0.foreign().set(owners);
+        self.0.foreign.lock().set(owners);
     }
 
     /// Returns the other site that has adopted a plug.
     pub fn foreign_site(&self, plug: Mac) -> Option<SiteName> {
-        self.0.foreign().owner(plug).cloned()
+        self.0.foreign.lock().owner(plug).cloned()
     }
 
     /// Shows stored readings of plugs that are not contacted.
@@ -193,7 +194,7 @@ impl Registry {
 
     /// Returns the plugs that reply from more than one address, with these.
     pub fn duplicates(&self) -> Vec<(Mac, Vec<Ipv4Addr>)> {
-        self.0.duplicates().all()
+        self.0.duplicates.lock().all()
     }
 
     /// Returns the time for which no adopted plug was heard; `None` without plugs.
@@ -314,7 +315,7 @@ impl Registry {
 
     /// Meters plugs at least this often, whatever their own interval.
     pub fn require_metering(&self, needs: HashMap<Mac, Duration>) {
-        *self.0.needs() = needs;
+        *self.0.needs.lock() = needs;
         for entry in self.0.entries() {
             entry.turned.notify_one();
         }
@@ -357,10 +358,10 @@ impl RegistryState {
             handle,
         };
         let entry = Arc::new(RegistryEntry::new(new, self.bus.clone(), now()));
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.write();
         entries.insert(mac, Arc::clone(&entry));
         drop(entries);
-        self.offers().adopted(mac);
+        self.offers.lock().adopted(mac);
         let share = metering::share(self.ever.fetch_add(1, Ordering::Relaxed));
         let observer = Arc::new(ConnectionRecord {
             inner: Arc::clone(self),

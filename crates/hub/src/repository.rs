@@ -4,11 +4,12 @@
 //! plugs and groups are checked by the hub's handle.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use api::{
     Collection, Document, ErrorChain, ErrorKind, Id, Name, RequestError, Stored, unknown_field,
 };
+use parking_lot::RwLock;
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
@@ -88,6 +89,8 @@ impl<T: Document> Repository<T> {
     /// Returns all documents, sorted by name.
     pub fn all(&self) -> Vec<Stored<T>> {
         let mut all: Vec<Stored<T>> = self
+            .0
+            .entries
             .read()
             .iter()
             .map(|(id, entry)| entry.stored(id))
@@ -102,7 +105,7 @@ impl<T: Document> Repository<T> {
     ///
     /// [`RequestError`] of kind `not_found`.
     pub fn one(&self, id: &Id) -> Result<Stored<T>, RequestError> {
-        let entries = self.read();
+        let entries = self.0.entries.read();
         let entry = entries.get(id).ok_or_else(|| unknown::<T>(id))?;
         Ok(entry.stored(id))
     }
@@ -110,7 +113,9 @@ impl<T: Document> Repository<T> {
     /// Returns the document with this name, ignoring case.
     pub fn named(&self, name: &str) -> Option<Stored<T>> {
         let folded = name.to_lowercase();
-        self.read()
+        self.0
+            .entries
+            .read()
             .iter()
             .find(|(_, entry)| entry.body.name().to_lowercase() == folded)
             .map(|(id, entry)| entry.stored(id))
@@ -126,7 +131,7 @@ impl<T: Document> Repository<T> {
         body.check()?;
         let _changing = self.0.changing.lock().await;
         let what = T::COLLECTION.singular();
-        if self.read().len() >= MAX_DOCUMENTS {
+        if self.0.entries.read().len() >= MAX_DOCUMENTS {
             let message = format!(
                 "there are {MAX_DOCUMENTS} {} already",
                 T::COLLECTION.as_str()
@@ -178,21 +183,23 @@ impl<T: Document> Repository<T> {
         self.current(id, if_match)?;
         let deleted = self.0.store.delete_document(T::COLLECTION, id).await;
         deleted.map_err(|error| RequestError::from(&error))?;
-        self.write().remove(id);
+        self.0.entries.write().remove(id);
         self.changed();
         Ok(())
     }
 
     /// Returns the recorded state of a document; `Null` if there is none.
     pub fn state(&self, id: &Id) -> Value {
-        self.read()
+        self.0
+            .entries
+            .read()
             .get(id)
             .map_or(Value::Null, |entry| entry.state.clone())
     }
 
     /// Records the state of a document in memory; [`Repository::keep_state`] persists it.
     pub fn note(&self, id: &Id, state: Value) {
-        if let Some(entry) = self.write().get_mut(id) {
+        if let Some(entry) = self.0.entries.write().get_mut(id) {
             entry.state = state;
         }
     }
@@ -201,7 +208,13 @@ impl<T: Document> Repository<T> {
     pub async fn keep_state(&self, id: &Id) {
         // One after the other, so that what is newer is never followed by what is older.
         let _saving = self.0.saving.lock().await;
-        let Some(state) = self.read().get(id).map(|entry| entry.state.clone()) else {
+        let Some(state) = self
+            .0
+            .entries
+            .read()
+            .get(id)
+            .map(|entry| entry.state.clone())
+        else {
             return;
         };
         if let Err(error) = self.0.store.save_state(T::COLLECTION, id, &state).await {
@@ -224,7 +237,7 @@ impl<T: Document> Repository<T> {
             entry.state = (self.0.initial_state)(entry.state, entry.revision);
             change(&mut entry.body).then(|| (id.clone(), entry))
         };
-        let edited = self.read().iter().filter_map(edit).collect();
+        let edited = self.0.entries.read().iter().filter_map(edit).collect();
         PreparedEdit {
             repository: self,
             edited,
@@ -244,7 +257,7 @@ impl<T: Document> Repository<T> {
     /// Puts what is on the disk into memory.
     fn show(&self, id: Id, entry: Entry<T>) -> Stored<T> {
         let stored = entry.stored(&id);
-        let mut entries = self.write();
+        let mut entries = self.0.entries.write();
         // What was remembered while the disk was busy stays.
         let state = entries.get(&id).map(|newer| newer.state.clone());
         let state = state.unwrap_or(entry.state);
@@ -253,7 +266,7 @@ impl<T: Document> Repository<T> {
     }
 
     fn current(&self, id: &Id, if_match: Option<u64>) -> Result<Entry<T>, RequestError> {
-        let entry = self.read().get(id).cloned();
+        let entry = self.0.entries.read().get(id).cloned();
         let entry = entry.ok_or_else(|| unknown::<T>(id))?;
         if if_match.is_some_and(|revision| revision != entry.revision) {
             let (what, name) = (T::COLLECTION.singular(), entry.body.name());
@@ -280,7 +293,7 @@ impl<T: Document> Repository<T> {
     }
 
     fn fresh_id(&self) -> Id {
-        let entries = self.read();
+        let entries = self.0.entries.read();
         loop {
             let id = Id::random(T::COLLECTION.letter());
             if !entries.contains_key(&id) {
@@ -291,21 +304,6 @@ impl<T: Document> Repository<T> {
 
     fn changed(&self) {
         self.0.changes.send_modify(|count| *count += 1);
-    }
-
-    // Nothing panics under these locks, and even then the map is whole.
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Id, Entry<T>>> {
-        self.0
-            .entries
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Id, Entry<T>>> {
-        self.0
-            .entries
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

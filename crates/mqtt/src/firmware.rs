@@ -1,13 +1,14 @@
 //! Reads the firmware version of each plug once, for the diagnostics.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use hiflying::Mac;
 use hub::Hub;
+use parking_lot::Mutex;
 use plugs::Capability;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -32,10 +33,7 @@ pub(crate) struct FirmwareReader {
 impl FirmwareReader {
     /// Returns what is known.
     pub(crate) fn known(&self) -> Arc<Firmware> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.known.lock().clone()
     }
 
     /// Asks every plug once it is available. Never ends.
@@ -61,7 +59,7 @@ impl FirmwareReader {
             while let Some((mac, reply)) = replies.next().await {
                 match reply {
                     Ok(version) => {
-                        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                        let mut known = self.known.lock();
                         Arc::make_mut(&mut known).insert(mac, version);
                         self.changed.notify_one();
                     }

@@ -2,7 +2,7 @@
 //! is changed until they are sent again.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::http::{Extensions, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hub::auth::{AccessControl, Caller, Credential, PathPrefix};
+use parking_lot::Mutex;
 use tower::ServiceExt;
 
 use crate::fields::{Fields, ShownAgain};
@@ -44,7 +45,7 @@ impl KeptForms {
         }
         let token = Credential::random().ok()?;
         let shown = format!("{page}?{FIELD}={}", token.reveal());
-        let mut forms = self.forms();
+        let mut forms = self.0.lock();
         forms.truncate(MAX_FORMS - 1);
         forms.push_front(KeptForm {
             token,
@@ -57,14 +58,9 @@ impl KeptForms {
 
     fn get(&self, token: &str) -> Option<KeptForm> {
         let token = Credential::new(token);
-        let mut forms = self.forms();
+        let mut forms = self.0.lock();
         forms.retain(|form| form.at.elapsed() < FORM_LIFETIME);
         forms.iter().find(|form| form.token == token).cloned()
-    }
-
-    fn forms(&self) -> MutexGuard<'_, VecDeque<KeptForm>> {
-        // No code panics under this lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,6 +144,6 @@ mod tests {
             kept.keep("/add", "/add", b"").unwrap();
         }
         assert!(kept.get(&token).is_none());
-        assert_eq!(kept.forms().len(), MAX_FORMS);
+        assert_eq!(kept.0.lock().len(), MAX_FORMS);
     }
 }

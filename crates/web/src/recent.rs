@@ -1,7 +1,7 @@
 //! Energy of yesterday and today by quarter-hours, read in the background, so that no page waits for the history.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{EnergyPeriod, RequestError, Tariff};
@@ -11,6 +11,7 @@ use hub::energy::{house_quarters, report};
 use hub::store::{QUARTER, Quarter};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +61,7 @@ pub(crate) struct RecentPlug {
 impl RecentEnergy {
     /// Returns what was read last.
     pub(crate) fn get(&self) -> Arc<Recent> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.lock())
     }
 
     /// Reads until cancelled; at once when a price has changed.
@@ -83,7 +84,7 @@ impl RecentEnergy {
     }
 
     fn set(&self, recent: Recent) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(recent);
+        *self.0.lock() = Arc::new(recent);
     }
 
     /// Reads today and yesterday first; the days before take longer.

@@ -65,7 +65,7 @@ pub fn open(
         .map(BridgePorts::open)
         .collect::<Result<Vec<_>, _>>()?;
     for (bridge, ports) in ports.iter().enumerate() {
-        room.room().set_ports(bridge, ports.ready().ports());
+        room.0.lock().set_ports(bridge, ports.ready().ports());
     }
     Ok(BridgeServer {
         room,

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use etherparse::PacketBuilder;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::line::{TranscriptDirection, TranscriptTransport};
 use crate::record::RecordWriter;
@@ -97,14 +98,14 @@ impl PacketWriter {
 
     /// Writes the handshake of a connection.
     pub(super) fn open(&self, at: Timestamp, app: SocketAddrV4, plug: SocketAddrV4) {
-        self.streams().insert(app, TcpSequence::default());
+        self.streams.lock().insert(app, TcpSequence::default());
         self.both(at, app, plug, TcpFlag::Syn);
     }
 
     /// Writes the end of a connection.
     pub(super) fn close(&self, at: Timestamp, app: SocketAddrV4, plug: SocketAddrV4) {
         self.both(at, app, plug, TcpFlag::Fin);
-        self.streams().remove(&app);
+        self.streams.lock().remove(&app);
     }
 
     /// Writes a flag of either end, and the acknowledgement of the second.
@@ -118,10 +119,6 @@ impl PacketWriter {
         }
     }
 
-    fn streams(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddrV4, TcpSequence>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn segment(
         &self,
         at: Timestamp,
@@ -133,7 +130,7 @@ impl PacketWriter {
     ) {
         let (from, to) = ends(direction, app, plug);
         let (sequence, acknowledged) = {
-            let mut streams = self.streams();
+            let mut streams = self.streams.lock();
             let numbers = streams.entry(app).or_default();
             let (own, other) = match direction {
                 TranscriptDirection::ToPlug => (&mut numbers.app, numbers.plug),

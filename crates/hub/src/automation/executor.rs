@@ -1,10 +1,11 @@
 //! Executes automatic switches within limits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use api::{Cause, Id, RelayCommand, RequestError};
 use hiflying::Mac;
+use parking_lot::Mutex;
 use plugs::RelayState;
 use tokio::time::Instant;
 
@@ -85,8 +86,8 @@ impl<S: AutomationContext> Executor<S> {
             Err(error) => Err(ExecuteError::Failed(error)),
         };
         match to.filter(|_| result.is_err()) {
-            Some(to) => self.state().unsure.insert(plug, to),
-            None => self.state().unsure.remove(&plug),
+            Some(to) => self.state.lock().unsure.insert(plug, to),
+            None => self.state.lock().unsure.remove(&plug),
         };
         (wanted, result)
     }
@@ -96,7 +97,7 @@ impl<S: AutomationContext> Executor<S> {
             let message = format!("no plug {plug} is adopted");
             return Err(ExecuteError::Failed(RequestError::not_found(message)));
         };
-        let mut state = self.state();
+        let mut state = self.state.lock();
         // The state when the commands before this one are done.
         let stands = match state.pending.get(&plug) {
             Some(others) => others.to,
@@ -137,7 +138,7 @@ impl<S: AutomationContext> Executor<S> {
 
     /// Records whether a rule keeps a plug off.
     pub(super) fn keep_off(&self, plug: Mac, rule: &Id, name: Option<&str>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match name {
             Some(name) => {
                 let rules = state.kept_off.entry(plug).or_default();
@@ -156,11 +157,7 @@ impl<S: AutomationContext> Executor<S> {
 
     /// Removes expired entries.
     pub(super) fn tidy(&self) {
-        self.state().limiter.tidy(Instant::now().into_std());
-    }
-
-    fn state(&self) -> MutexGuard<'_, ExecutorState> {
-        locked(&self.state)
+        self.state.lock().limiter.tidy(Instant::now().into_std());
     }
 }
 
@@ -174,7 +171,7 @@ struct PendingCommand {
 
 impl Drop for PendingCommand {
     fn drop(&mut self) {
-        let mut state = locked(&self.state);
+        let mut state = self.state.lock();
         if let Some(others) = state.pending.get_mut(&self.plug) {
             others.count -= 1;
             if others.count == 0 {
@@ -182,9 +179,4 @@ impl Drop for PendingCommand {
             }
         }
     }
-}
-
-fn locked(state: &Mutex<ExecutorState>) -> MutexGuard<'_, ExecutorState> {
-    // No code panics under this lock, and even then the state is consistent.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

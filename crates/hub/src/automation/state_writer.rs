@@ -1,10 +1,11 @@
 //! Writes states of documents in the background, so that a slow or full disk never delays a switch.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Collection, Id};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,7 @@ struct UnwrittenStates {
 impl StateWriter {
     /// Queues a document's state.
     pub(super) fn save(&self, collection: Collection, id: &Id) {
-        let mut dirty = self.0.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dirty = self.0.dirty.lock();
         dirty.insert((collection, id.clone()));
         self.0.wakeup.notify_one();
     }
@@ -62,7 +63,7 @@ impl StateWriter {
     }
 
     fn next(&self) -> Option<(Collection, Id)> {
-        let mut dirty = self.0.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dirty = self.0.dirty.lock();
         dirty.pop_first()
     }
 }

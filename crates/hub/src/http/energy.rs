@@ -1,7 +1,7 @@
 //! Energy and cost of plugs and of the household, by period.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use api::{
     EnergyPeriod, EnergyRequest, EnergyRow, ErrorKind, HouseQuarter, HouseholdRow, Moment, OfSite,
@@ -10,6 +10,7 @@ use api::{
 use axum::Json;
 use axum::extract::State;
 use hiflying::Mac;
+use parking_lot::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -61,7 +62,7 @@ async fn energy(
         of_known_plugs(&other.history().await?, wanted, found).await
     };
     let rows = sites.collect(of_own, of_other).await?;
-    let known = known.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let known = known.into_inner();
     match request.plugs.iter().find(|plug| !known.contains(*plug)) {
         Some(unknown) => Err(unknown_plug(*unknown).into()),
         None => Ok(Json(rows)),
@@ -82,10 +83,7 @@ async fn of_known_plugs(
             Err(error) => return Err(error),
         }
     }
-    known
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .extend(&plugs);
+    known.lock().extend(&plugs);
     if plugs.is_empty() && !request.plugs.is_empty() {
         return Ok(Vec::new());
     }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use api::{ErrorChain, HubRole};
@@ -129,10 +128,7 @@ impl LeaseTask {
             held: standing.number,
             reaches: self.lease.reaches(),
             certificate: self.certificate.clone(),
-            summary: summary
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            summary: summary.lock().clone(),
         }
     }
 

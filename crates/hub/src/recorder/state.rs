@@ -1,8 +1,9 @@
 //! State that the recorder shares with its task.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::store::{Spool, SpoolStatus};
@@ -32,11 +33,4 @@ pub(super) struct RecorderState {
     pub(super) spool: Option<Arc<Spool>>,
     /// Changes when the store begins to fail, and when it works again.
     pub(super) is_failing: watch::Sender<bool>,
-}
-
-impl RecorderState {
-    pub(super) fn lock(&self) -> MutexGuard<'_, RecorderStatus> {
-        // Plain numbers, whole at any moment.
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -116,7 +116,7 @@ impl RecorderTask {
                 () = at(slow_at) => self.spool_in_flight(),
                 () = at(examine_at) => self.write(),
             }
-            self.recorder.lock().buffered = self.buffer.len();
+            self.recorder.status.lock().buffered = self.buffer.len();
         }
         self.end().await;
     }
@@ -125,7 +125,7 @@ impl RecorderTask {
         let now = Instant::now();
         let is_urgent = self.buffer.extend(incoming.drain(..));
         let is_failing = self.is_failing();
-        self.recorder.lock().dropped = self.buffer.dropped();
+        self.recorder.status.lock().dropped = self.buffer.dropped();
         let due = self.write_at.unwrap_or(now + BATCH_DELAY);
         let is_due = !is_failing && (is_urgent || self.buffer.len() >= MAX_BATCH_SIZE);
         self.write_at = Some(if is_due { due.min(now) } else { due });
@@ -187,7 +187,7 @@ impl RecorderTask {
     }
 
     fn works(&self, written: usize) {
-        let mut status = self.recorder.lock();
+        let mut status = self.recorder.status.lock();
         status.written += written as u64;
         if status.last_error.take().is_some() {
             let dropped = status.dropped;
@@ -197,7 +197,7 @@ impl RecorderTask {
     }
 
     fn fails(&self, error: &StoreError) {
-        let mut status = self.recorder.lock();
+        let mut status = self.recorder.status.lock();
         status.dropped = self.buffer.dropped();
         if status.last_error.is_none() {
             tracing::error!(
@@ -254,7 +254,7 @@ impl RecorderTask {
             }
             (Err(_), None) => {
                 self.buffer.put_back(unshared(batch));
-                self.recorder.lock().dropped = self.buffer.dropped();
+                self.recorder.status.lock().dropped = self.buffer.dropped();
                 self.write_at.get_or_insert(now + RETRY_DELAY);
             }
         }
@@ -274,7 +274,7 @@ impl RecorderTask {
     }
 
     fn is_failing(&self) -> bool {
-        self.recorder.lock().last_error.is_some()
+        self.recorder.status.lock().last_error.is_some()
     }
 
     /// Returns true if readings from memory go to the spool: the store fails or is slow, or earlier ones are there.
@@ -320,7 +320,7 @@ impl RecorderTask {
         if lost > 0 || (is_late && self.spool().is_none()) {
             tracing::error!(lost, "the last readings could not be written");
         }
-        self.recorder.lock().buffered = self.buffer.len();
+        self.recorder.status.lock().buffered = self.buffer.len();
     }
 
     async fn write_rest(&mut self) {

@@ -118,7 +118,7 @@ impl Registry {
         let name = inner.entry(mac).and_then(|entry| entry.name());
         let deleted = inner.store.delete_plug(mac, purge).await;
         deleted.map_err(|error| RequestError::from(&error))?;
-        inner.dismiss(mac);
+        inner.offers.lock().dismiss(mac);
         inner.drop_entry(mac, !purge);
         tracing::info!(plug = %mac, purge, "forgotten");
         let name = name.unwrap_or_else(|| mac.to_string());
@@ -148,7 +148,7 @@ impl Registry {
             return Err(RequestError::usage("a plug cannot replace itself").at("by"));
         }
         let adopted = inner.entry(new).map(|entry| entry.record());
-        let offered = || inner.offered_plug(new).map(|plug| record_of(&plug));
+        let offered = || inner.offers.lock().one(new).map(record_of);
         let successor = adopted.or_else(offered).ok_or_else(|| {
             RequestError::not_found(format!("plug {new} was not found on the network"))
                 .hint("plug it in, and search for it first")
@@ -183,7 +183,7 @@ impl Registry {
         });
         inner.drop_entry(old, false);
         inner.drop_entry(new, false);
-        inner.dismiss(old);
+        inner.offers.lock().dismiss(old);
         tracing::info!(%old, %new, "replaced; history goes on");
         inner.log_plug(new, &format!("{} replaces the plug {old}", record.title()));
         Ok(inner.insert(record, energy))
@@ -235,7 +235,7 @@ impl Registry {
 
     /// Returns the plugs that were found recently and are not adopted, by MAC.
     pub fn offered(&self) -> Vec<Plug> {
-        self.0.all_offered()
+        self.0.offers.lock().fresh(plugs::now())
     }
 }
 
@@ -256,7 +256,7 @@ impl RegistryState {
             );
             return Err(RequestError::new(ErrorKind::Refused, message));
         }
-        if let Some(site) = self.foreign().owner(plug.mac) {
+        if let Some(site) = self.foreign.lock().owner(plug.mac) {
             let site = sites::title(site);
             let message = format!("plug {} belongs to {site}", plug.mac);
             return Err(RequestError::conflict(message)
@@ -270,7 +270,7 @@ impl RegistryState {
         let name = self.names.get(&plug.mac).cloned();
         record.name = name.filter(|name| self.check_plug_name(name, plug.mac).is_ok());
         self.save(&record).await?;
-        let energy = self.take_past_energy(plug.mac);
+        let energy = self.past_energy.lock().remove(&plug.mac);
         tracing::info!(plug = %plug.mac, address = %plug.address, name = record.name, "adopted");
         self.log_plug(plug.mac, &format!("{} was added", record.title()));
         let view = self.insert(record, energy);
@@ -293,13 +293,13 @@ impl RegistryState {
 
     /// Ends the plug's tasks, and publishes its removal.
     fn drop_entry(&self, mac: Mac, remember_energy: bool) {
-        let Some(entry) = self.take_entry(mac) else {
-            self.take_past_energy(mac);
+        let Some(entry) = self.entries.write().remove(&mac) else {
+            self.past_energy.lock().remove(&mac);
             return;
         };
         entry.cancel.cancel();
         if let Some(energy) = entry.energy().filter(|_| remember_energy) {
-            self.remember_energy(mac, energy);
+            self.past_energy.lock().insert(mac, energy);
         }
         self.bus.publish(Event::PlugRemoved(mac));
     }

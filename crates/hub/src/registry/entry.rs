@@ -6,11 +6,12 @@
 mod log;
 
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{Cause, Event, LogKind, MeterEvent, Metering, Period, PlugView, to_millisecond};
 use hiflying::Mac;
+use parking_lot::Mutex;
 use plugs::net::PlugHandle;
 use plugs::{FamilyId, Plug, Reading, RelayState};
 use tokio::sync::Notify;
@@ -131,43 +132,43 @@ impl RegistryEntry {
     }
 
     pub(super) fn view(&self) -> Arc<PlugView> {
-        Arc::new(self.view_of(&self.state()))
+        Arc::new(self.view_of(&self.state.lock()))
     }
 
     pub(super) fn record(&self) -> PlugRecord {
-        self.state().record.clone()
+        self.state.lock().record.clone()
     }
 
     pub(super) fn revision(&self) -> u64 {
-        self.state().record.revision
+        self.state.lock().record.revision
     }
 
     pub(super) fn name(&self) -> Option<String> {
-        self.state().record.name.clone()
+        self.state.lock().record.name.clone()
     }
 
     pub(super) fn address(&self) -> Ipv4Addr {
-        self.state().record.address
+        self.state.lock().record.address
     }
 
     pub(super) fn energy(&self) -> Option<EnergyState> {
-        self.state().lifetime.state()
+        self.state.lock().lifetime.state()
     }
 
     pub(super) fn moved(&self) -> Option<RelayMove> {
-        self.state().relay.moved().cloned()
+        self.state.lock().relay.moved().cloned()
     }
 
     pub(super) fn is_here(&self) -> bool {
-        self.state().presence.is_here()
+        self.state.lock().presence.is_here()
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        self.state().presence.is_gone()
+        self.state.lock().presence.is_gone()
     }
 
     pub(super) fn snapshot(&self) -> EntrySnapshot {
-        let state = self.state();
+        let state = self.state.lock();
         EntrySnapshot {
             is_reachable: !state.is_displaced,
             is_here: state.presence.is_here(),
@@ -178,35 +179,35 @@ impl RegistryEntry {
 
     /// Returns the position to which the relay has to be moved after an outage.
     pub(super) fn to_restore(&self) -> Option<RelayState> {
-        self.state().relay.to_restore()
+        self.state.lock().relay.to_restore()
     }
 
     /// Attributes the next move to `relay` to `cause`.
     pub(super) fn intend(&self, now: Instant, relay: RelayState, cause: Cause) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.relay.intend(now, relay, cause);
         self.log_move(&mut state);
     }
 
     /// Records that the position was restored, or cannot be.
     pub(super) fn restored(&self) {
-        self.state().relay.restored();
+        self.state.lock().relay.restored();
     }
 
     /// Returns the record if the store has an older one, and counts it as saved.
     pub(super) fn take_unsaved(&self) -> Option<PlugRecord> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         std::mem::take(&mut state.is_unsaved).then(|| state.record.clone())
     }
 
     /// Records that it could not be saved after all.
     pub(super) fn still_unsaved(&self) {
-        self.state().is_unsaved = true;
+        self.state.lock().is_unsaved = true;
     }
 
     /// Applies the settings that people changed, once they are saved.
     pub(super) fn edit(&self, saved: &PlugRecord) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         self.log_edit(&state, saved);
         let record = &mut state.record;
         record.name.clone_from(&saved.name);
@@ -223,7 +224,7 @@ impl RegistryEntry {
     ///
     /// Returns whether the record must be saved.
     pub(super) fn sighted(&self, now: Instant, plug: &Plug, timing: PresenceTiming) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let before = (state.record.clone(), state.res.clone(), state.extra.clone());
         let (turn, away) = (state.presence.heard(now, timing), state.heard(now));
         state.locate(now, plug.address, timing);
@@ -270,7 +271,7 @@ impl RegistryEntry {
 
     /// Records the name that it stores.
     pub(super) fn labelled(&self, label: Option<String>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.extra != label {
             state.extra = label;
             self.publish(&state);
@@ -279,7 +280,7 @@ impl RegistryEntry {
 
     /// Records that it replied over its connection.
     pub(super) fn answered(&self, now: Instant, timing: PresenceTiming) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let (turn, away) = (state.presence.heard(now, timing), state.heard(now));
         state.heard_here = Some(now);
         state.record.seen = plugs::now();
@@ -291,12 +292,12 @@ impl RegistryEntry {
 
     /// Records that it has lost or closed its connection.
     pub(super) fn broke(&self, now: Instant) {
-        self.state().relay.broke(now);
+        self.state.lock().relay.broke(now);
     }
 
     /// Determines the cause of the relay's last move, now that the connection has been checked.
     pub(super) fn settle_doubt(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let (relay, policy) = (state.record.relay, state.record.power_on);
         if state.relay.settle(relay, policy) {
             tracing::info!(plug = %self.mac, "it moved its relay after a short outage");
@@ -306,7 +307,7 @@ impl RegistryEntry {
 
     /// Records a reading, and returns the sample for the history.
     pub(super) fn metered(&self, reading: Reading) -> Sample {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let reading = state.plausible(reading);
         let taken = state.lifetime.take(&reading);
         if let Some(note) = taken.note {
@@ -327,14 +328,14 @@ impl RegistryEntry {
 
     /// Shows a stored reading while there is no contact to the plug.
     pub(super) fn recall(&self, reading: Reading) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.record.seen = state.record.seen.max(reading.at);
         state.reading = Some(reading);
     }
 
     /// Advances the time. Returns the address to probe, if a probe is due.
     pub(super) fn pass(&self, now: Instant, timing: PresenceTiming) -> Option<Ipv4Addr> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let (turn, ask) = state.presence.pass(now, timing);
         if turn.is_some() {
             state.is_unsaved = true;
@@ -347,7 +348,7 @@ impl RegistryEntry {
 
     /// Records that another plug was heard from its address.
     pub(super) fn displaced(&self, address: Ipv4Addr) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.record.address == address && !state.is_displaced {
             tracing::debug!(plug = %self.mac, %address, "another plug has its address");
             state.is_displaced = true;
@@ -419,11 +420,6 @@ impl RegistryEntry {
             still_drawing_w: state.welded.drawn_w(),
             often_unplugged: record.often_unplugged,
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, EntryState> {
-        // Nothing panics under this lock, and even then every field is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hiflying::Mac;
@@ -125,7 +126,7 @@ impl PresenceScanner {
     }
 
     fn watch_for_duplicates(&self, plug: &Plug) {
-        let mut heard = self.inner.duplicates();
+        let mut heard = self.inner.duplicates.lock();
         if !heard.heard(plug.mac, plug.address, Instant::now().into_std()) {
             return;
         }
@@ -139,7 +140,11 @@ impl PresenceScanner {
     }
 
     fn settle_duplicates(&self) {
-        let settled = self.inner.duplicates().settle(Instant::now().into_std());
+        let settled = self
+            .inner
+            .duplicates
+            .lock()
+            .settle(Instant::now().into_std());
         for mac in settled {
             let message = "replies from one address again".to_owned();
             self.inner.bus.problem(PART, Some(mac), true, message);
@@ -155,7 +160,8 @@ impl PresenceScanner {
             }
             gone += u32::from(entry.is_gone());
         }
-        self.inner.set_load(gone / MAX_GONE_PER_SECOND);
+        let load = gone / MAX_GONE_PER_SECOND;
+        self.inner.load.store(load, Ordering::Relaxed);
         if gone != self.gone {
             // When it was last heard is kept, too.
             self.inner.unsaved.notify_one();

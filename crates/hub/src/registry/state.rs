@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use api::{LogEntry, LogKind, Metering, Period, RequestError, SiteName};
 use hiflying::Mac;
+use parking_lot::{Mutex, RwLock};
 use plugs::duplicates::Duplicates;
 use plugs::net::Lan;
 use plugs::{Capability, FamilyId, Plug};
@@ -93,8 +94,7 @@ pub(super) fn tell_taken(lan: &Lan) {
 impl RegistryState {
     /// Returns a plug's entry.
     pub(super) fn entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(&mac).cloned()
+        self.entries.read().get(&mac).cloned()
     }
 
     pub(super) fn known(&self, mac: Mac) -> Result<Arc<RegistryEntry>, RequestError> {
@@ -103,13 +103,7 @@ impl RegistryState {
 
     /// Returns all entries, by MAC.
     pub(super) fn entries(&self) -> Vec<Arc<RegistryEntry>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.values().cloned().collect()
-    }
-
-    pub(super) fn take_entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.remove(&mac)
+        self.entries.read().values().cloned().collect()
     }
 
     /// Records that a plug was heard that is not adopted.
@@ -118,9 +112,9 @@ impl RegistryState {
             return;
         }
         let (mac, address) = (plug.mac, plug.address);
-        let mut offers = self.offers();
+        let mut offers = self.offers.lock();
         let offer = offers.heard(plug.clone());
-        let owner = self.foreign().heard(mac);
+        let owner = self.foreign.lock().heard(mac);
         if let PlugOwner::Site(site, is_new) = owner {
             if is_new {
                 let message = heard_of_other_site(mac, &site);
@@ -140,58 +134,14 @@ impl RegistryState {
         }
     }
 
-    pub(super) fn offers(&self) -> MutexGuard<'_, Candidates> {
-        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn foreign(&self) -> MutexGuard<'_, ForeignPlugs> {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn duplicates(&self) -> MutexGuard<'_, Duplicates> {
-        self.duplicates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn needs(&self) -> MutexGuard<'_, HashMap<Mac, Duration>> {
-        self.needs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns the interval at which a plug is metered whose own setting is given.
     pub(super) fn metering_interval(&self, mac: Mac, own: Metering) -> Option<Duration> {
         let own = match own {
             Metering::Off => None,
             Metering::Every(period) => Some(period.get()),
         };
-        let need = self.needs().get(&mac).copied();
+        let need = self.needs.lock().get(&mac).copied();
         own.into_iter().chain(need).min()
-    }
-
-    pub(super) fn offered_plug(&self, mac: Mac) -> Option<Plug> {
-        self.offers().one(mac).cloned()
-    }
-
-    pub(super) fn all_offered(&self) -> Vec<Plug> {
-        self.offers().fresh(plugs::now())
-    }
-
-    pub(super) fn dismiss(&self, mac: Mac) {
-        self.offers().dismiss(mac);
-    }
-
-    pub(super) fn past_energy(&self) -> MutexGuard<'_, HashMap<Mac, EnergyState>> {
-        self.past_energy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn take_past_energy(&self, mac: Mac) -> Option<EnergyState> {
-        self.past_energy().remove(&mac)
-    }
-
-    pub(super) fn remember_energy(&self, mac: Mac, energy: EnergyState) {
-        self.past_energy().insert(mac, energy);
     }
 
     /// Records that an adopted plug was heard.
@@ -235,10 +185,6 @@ impl RegistryState {
             scan: self.scan,
             max_gone_interval: MAX_GONE_INTERVAL.max(load),
         }
-    }
-
-    pub(super) fn set_load(&self, seconds: u32) {
-        self.load.store(seconds, Ordering::Relaxed);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The plugs' own timers that were set through this hub. A plug cannot be asked for its timer, so they are stored.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use api::{DelayResponse, ErrorChain};
 use hiflying::Mac;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::store::SettingStore;
 
@@ -43,7 +44,8 @@ impl PlugTimers {
 
     /// Returns the timer of a plug that is not due yet.
     pub(super) fn of(&self, plug: Mac, now: Timestamp) -> Option<DelayResponse> {
-        self.pending()
+        self.pending
+            .lock()
             .get(&plug)
             .copied()
             .filter(|timer| now < timer.due)
@@ -51,7 +53,7 @@ impl PlugTimers {
 
     /// Records the timer that a plug has accepted.
     pub(super) fn set(&self, plug: Mac, timer: DelayResponse, now: Timestamp) {
-        let mut pending = self.pending();
+        let mut pending = self.pending.lock();
         pending.retain(|_, timer| now < timer.due);
         pending.insert(plug, timer);
     }
@@ -59,17 +61,12 @@ impl PlugTimers {
     /// Stores the timers. A failure is logged: the plugs have them.
     pub(super) async fn save(&self) {
         let _saving = self.saving.lock().await;
-        let pending: Vec<_> = self.pending().clone().into_iter().collect();
+        let pending: Vec<_> = self.pending.lock().clone().into_iter().collect();
         let text =
             serde_json::to_string(&pending).expect("plain structures can be written as JSON");
         if let Err(error) = self.settings.save_setting(SETTING, Some(&text)).await {
             let error = ErrorChain(&error);
             tracing::warn!(%error, "the plugs' timers cannot be stored; a hub that starts again does not show them");
         }
-    }
-
-    fn pending(&self) -> MutexGuard<'_, BTreeMap<Mac, DelayResponse>> {
-        // Nothing panics under this lock.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::limits::Limits;
@@ -51,7 +52,7 @@ impl ConnectionLimiter {
     /// Takes a permit for a connection from this address, if one is free.
     pub(super) fn take(&self, address: IpAddr) -> Option<ConnectionPermit> {
         let (address, now) = (address.to_canonical(), Instant::now());
-        let (limits, mut taken) = (&self.0.limits, self.0.taken());
+        let (limits, mut taken) = (&self.0.limits, self.0.taken.lock());
         let network = taken.proven.counted(address, now);
         let is_strange = !taken.proven.has(address, now);
         let own = taken.addresses.get(&network).copied().unwrap_or(0);
@@ -88,7 +89,7 @@ impl ConnectionLimiter {
 impl ConnectionPermit {
     /// Records that the client has shown credentials.
     pub(super) fn prove(&self) {
-        let mut taken = self.shared.taken();
+        let mut taken = self.shared.taken.lock();
         taken.proven.add(self.address, Instant::now());
         if self.is_strange.swap(false, Ordering::Relaxed) {
             taken.strangers = taken.strangers.saturating_sub(1);
@@ -109,17 +110,12 @@ impl OpenConnections {
     }
 }
 
-impl LimiterState {
-    fn taken(&self) -> MutexGuard<'_, OpenConnections> {
-        // Counting cannot fail half-way.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl LimiterState {}
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let is_strange = self.is_strange.load(Ordering::Relaxed);
-        let mut taken = self.shared.taken();
+        let mut taken = self.shared.taken.lock();
         taken.all = taken.all.saturating_sub(1);
         taken.strangers = taken.strangers.saturating_sub(usize::from(is_strange));
         taken.leave(if is_strange {
@@ -167,7 +163,7 @@ mod tests {
         let at_home = hold(&limiter, "127.0.0.1", 9);
         assert_eq!((further.len(), at_home.len()), (1, 2));
         drop((owner, held, further, at_home));
-        let taken = limiter.0.taken();
+        let taken = limiter.0.taken.lock();
         assert!(taken.addresses.is_empty());
         assert_eq!((taken.all, taken.strangers), (0, 0));
     }

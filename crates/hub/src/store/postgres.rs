@@ -22,12 +22,13 @@ mod shared;
 mod sites;
 mod transfer;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use api::SiteName;
 use async_trait::async_trait;
 use hiflying::Mac;
+use parking_lot::Mutex;
 use plugs::Reading;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -111,11 +112,6 @@ impl Postgres {
         F: Future<Output = Result<T, QueryError>>,
     {
         self.connections.run(WRITTEN, change).await
-    }
-
-    fn months(&self) -> MutexGuard<'_, KnownMonths> {
-        // Nothing panics under this lock.
-        self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -42,12 +42,13 @@ mod transfer;
 mod wal;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::{DatabaseDamage, LostRows};
 use async_trait::async_trait;
 use hiflying::Mac;
+use parking_lot::Mutex;
 use tokio::sync::{RwLock, mpsc};
 
 use super::records::SETTINGS;
@@ -136,13 +137,18 @@ impl Sqlite {
     pub fn note_damage(&self, damage: DatabaseDamage) {
         // The receiver lives as long as the store.
         let _ = self.found.send(damage.clone());
-        self.damages().push(damage);
+        self.damage.lock().push(damage);
     }
 
     /// Records that a setting is damaged, once for each.
     fn note_unreadable_setting(&self, key: &str) {
         let problem = format!("the setting `{key}` cannot be read");
-        if self.damages().iter().any(|known| known.problem == problem) {
+        if self
+            .damage
+            .lock()
+            .iter()
+            .any(|known| known.problem == problem)
+        {
             return;
         }
         tracing::error!("{problem}; it counts as not set");
@@ -155,11 +161,6 @@ impl Sqlite {
                 rows: Some(1),
             }],
         });
-    }
-
-    fn damages(&self) -> MutexGuard<'_, Vec<DatabaseDamage>> {
-        // Nothing panics under this lock.
-        self.damage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn database(&self) -> Arc<SqliteDatabase> {
@@ -258,7 +259,7 @@ impl Store for Sqlite {
     }
 
     fn damage(&self) -> Vec<DatabaseDamage> {
-        let mut damages = self.damages();
+        let mut damages = self.damage.lock();
         damages.retain(|damage| damage.kept_as.is_none() || damage::is_kept(&self.path, damage));
         damages.clone()
     }

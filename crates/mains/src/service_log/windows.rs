@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
 
 /// Length from which the log is continued in a new file.
 const MAX_LOG_BYTES: u64 = 4 << 20;
@@ -20,9 +22,7 @@ pub(crate) fn log(text: &str) -> bool {
     let Some(log) = LOG.get() else {
         return false;
     };
-    log.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .write(text);
+    log.lock().write(text);
     true
 }
 

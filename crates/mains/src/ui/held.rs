@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::adapter::strip_str;
+use parking_lot::Mutex;
 
 /// Maximum number of lines of the log that are kept for the end.
 const MAX_LOG_LINES: usize = 500;
@@ -26,12 +26,12 @@ struct HeldText {
 impl HeldOutput {
     /// Begins to hold text back.
     pub(crate) fn begin(&self) {
-        *self.locked() = Some(HeldText::default());
+        *self.0.lock() = Some(HeldText::default());
     }
 
     /// Ends it, and returns what is left to write to stderr.
     pub(crate) fn end(&self) -> String {
-        let Some(held) = self.locked().take() else {
+        let Some(held) = self.0.lock().take() else {
             return String::new();
         };
         let mut text = String::new();
@@ -44,7 +44,7 @@ impl HeldOutput {
 
     /// Returns the messages since the last call, oldest first.
     pub(crate) fn messages(&self) -> Vec<String> {
-        match self.locked().as_mut() {
+        match self.0.lock().as_mut() {
             Some(held) => held.messages.drain(..).collect(),
             None => Vec::new(),
         }
@@ -53,7 +53,7 @@ impl HeldOutput {
     /// Takes a message for people, to be shown on the screen. Returns false if it is to be written to stderr, which another
     /// file than the terminal is always.
     pub(super) fn take_message(&self, text: &str) -> bool {
-        let mut held = self.locked();
+        let mut held = self.0.lock();
         let Some(held) = held.as_mut() else {
             return false;
         };
@@ -64,7 +64,7 @@ impl HeldOutput {
 
     /// Takes a line of the log. Returns false if it is to be written to stderr.
     pub(crate) fn take_log(&self, line: &str) -> bool {
-        let mut held = self.locked();
+        let mut held = self.0.lock();
         let Some(held) = held.as_mut() else {
             return false;
         };
@@ -73,10 +73,6 @@ impl HeldOutput {
         }
         held.dropped += push(&mut held.log, line.to_owned(), MAX_LOG_LINES);
         true
-    }
-
-    fn locked(&self) -> MutexGuard<'_, Option<HeldText>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

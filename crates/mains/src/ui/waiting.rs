@@ -5,7 +5,6 @@
 use std::io::{self, IsTerminal};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::live::LiveLine;
@@ -25,7 +24,8 @@ impl Ui {
     /// Shows a text in the place of the former one, until something else is printed. To be used where
     /// [`Ui::has_live_line`].
     pub fn live(&self, text: &str) {
-        self.locked_live()
+        self.live
+            .lock()
             .get_or_insert_with(LiveLine::text)
             .set_text(clean(text).into_owned());
     }
@@ -63,7 +63,7 @@ impl Ui {
             return work.await;
         }
         self.end_live();
-        *self.locked_live() = Some(spinner());
+        *self.live.lock() = Some(spinner());
         // Also when `work` is dropped half-way.
         let _end = EndLive(self);
         work.await
@@ -82,12 +82,12 @@ impl Ui {
 
     /// Removes the line, if there is one.
     fn end_live(&self) {
-        drop(self.locked_live().take());
+        drop(self.live.lock().take());
     }
 
     /// Writes to the terminal: above a spinner, and in the place of a text.
     pub(super) fn above_live<T>(&self, write: impl FnOnce() -> T) -> T {
-        let mut live = self.locked_live();
+        let mut live = self.live.lock();
         if let Some(spinner) = live.take_if(|line| line.is_spinner()) {
             let result = spinner.above(write);
             *live = Some(spinner);
@@ -95,10 +95,6 @@ impl Ui {
         }
         drop(live.take());
         write()
-    }
-
-    fn locked_live(&self) -> MutexGuard<'_, Option<LiveLine>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

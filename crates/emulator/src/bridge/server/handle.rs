@@ -1,7 +1,9 @@
 //! Shared access to a room: the sockets of its bridges, and the person in it who presses buttons.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use super::super::bulb::{BulbSpec, BulbView};
 use super::super::config::{BridgeConfig, RoomError};
@@ -12,7 +14,7 @@ use super::super::touchlink::TouchlinkScript;
 
 /// A shared room: its clones are one room.
 #[derive(Debug, Clone)]
-pub struct RoomHandle(Arc<Mutex<Room>>);
+pub struct RoomHandle(pub(super) Arc<Mutex<Room>>);
 
 impl RoomHandle {
     /// Makes a room now.
@@ -25,14 +27,9 @@ impl RoomHandle {
         Ok(Self(Arc::new(Mutex::new(room))))
     }
 
-    /// Nothing that holds the room can leave it half changed, so a panic elsewhere does not matter.
-    pub(super) fn room(&self) -> MutexGuard<'_, Room> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Presses the link button of every bridge.
     pub fn press_all(&self) {
-        let mut room = self.room();
+        let mut room = self.0.lock();
         let count = room.bridges().len();
         for bridge in 0..count {
             room.press(Instant::now(), bridge);
@@ -41,7 +38,7 @@ impl RoomHandle {
 
     /// Presses the link button of one bridge, counted from 0.
     pub fn press(&self, bridge: usize) {
-        self.room().press(Instant::now(), bridge);
+        self.0.lock().press(Instant::now(), bridge);
     }
 
     /// Switches every bulb off and on again.
@@ -54,42 +51,42 @@ impl RoomHandle {
 
     /// Gives a bulb, counted from 0, mains power, or takes it away.
     pub fn power(&self, bulb: usize, is_powered: bool) {
-        self.room().power(Instant::now(), bulb, is_powered);
+        self.0.lock().power(Instant::now(), bulb, is_powered);
     }
 
     /// Returns the present state of each bulb.
     pub fn bulbs(&self) -> Vec<BulbView> {
-        self.room().bulbs(Instant::now())
+        self.0.lock().bulbs(Instant::now())
     }
 
     /// Returns the configuration of each bridge; ports that were 0 are the ones taken once it is open.
     pub fn bridges(&self) -> Vec<BridgeConfig> {
-        self.room().bridges().cloned().collect()
+        self.0.lock().bridges().cloned().collect()
     }
 
     /// Replaces the faults of a bridge. Those of its ports and certificate count from its start only.
     pub fn replace_faults(&self, bridge: usize, faults: Vec<BridgeFault>) {
-        self.room().replace_faults(Instant::now(), bridge, faults);
+        self.0.lock().replace_faults(Instant::now(), bridge, faults);
     }
 
     /// Removes every application of a bridge.
     pub fn revoke_keys(&self, bridge: usize) {
-        self.room().revoke_keys(Instant::now(), bridge);
+        self.0.lock().revoke_keys(Instant::now(), bridge);
     }
 
     pub(super) fn request(&self, bridge: usize, request: &RoomRequest<'_>) -> BridgeAnswer {
-        self.room().request(Instant::now(), bridge, request)
+        self.0.lock().request(Instant::now(), bridge, request)
     }
 
     pub(super) fn touchlink(&self, bridge: usize) -> TouchlinkScript {
-        self.room().touchlink(Instant::now(), bridge)
+        self.0.lock().touchlink(Instant::now(), bridge)
     }
 
     pub(super) fn events(&self, bridge: usize, seen: Option<u64>) -> (u64, String) {
-        self.room().events(Instant::now(), bridge, seen)
+        self.0.lock().events(Instant::now(), bridge, seen)
     }
 
     pub(super) fn secrets(&self, bridge: usize) -> Vec<String> {
-        self.room().secrets(bridge)
+        self.0.lock().secrets(bridge)
     }
 }

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddrV4;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{sleep, timeout};
 
@@ -40,11 +41,6 @@ type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Spoils the reply that is written at present.
 type Spoiling = Arc<Mutex<Vec<Mangle>>>;
-
-/// Locks the list, which a panic elsewhere cannot leave half changed.
-fn locked(spoiling: &Spoiling) -> MutexGuard<'_, Vec<Mangle>> {
-    spoiling.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Serves one connection until it ends.
 pub(super) async fn serve<S>(
@@ -118,7 +114,7 @@ impl HttpClient {
         self.host.note_request(self.peer, &request);
         let answer = self.ask(&request).await;
         self.host.note_answer(self.peer, self.is_secure, &answer);
-        *locked(&self.spoiling) = answer.mangles.clone();
+        *self.spoiling.lock() = answer.mangles.clone();
         let is_stream = answer.is_stream;
         let response = respond(answer);
         if is_stream {
@@ -226,7 +222,7 @@ struct Tap<S> {
 
 impl<S> Tap<S> {
     fn holds(&self) -> bool {
-        !locked(&self.spoiling).is_empty()
+        !self.spoiling.lock().is_empty()
     }
 }
 
@@ -237,7 +233,7 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(tap: Tap<S>) {
         spoiling,
         held,
     } = tap;
-    let mangles = std::mem::take(&mut *locked(&spoiling));
+    let mangles = std::mem::take(&mut *spoiling.lock());
     let spoilt = mangle::spoil(held, &mangles);
     for piece in spoilt.pieces {
         sleep(spoilt.pause).await;

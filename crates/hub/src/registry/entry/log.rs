@@ -80,7 +80,7 @@ impl RegistryEntry {
         cause: &Cause,
         error: Option<&ContactError>,
     ) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let wanted = wanted.map_or_else(|| "switch".to_owned(), |relay| format!("turn {relay}"));
         let what = match error {
             Some(error) => format!("did not {wanted}: {error}"),
@@ -95,7 +95,7 @@ impl RegistryEntry {
 
     /// Records that a command was carried out.
     pub(in crate::registry) fn switched(&self) {
-        self.state().failure = None;
+        self.state.lock().failure = None;
     }
 
     /// Logs the settings that people changed.

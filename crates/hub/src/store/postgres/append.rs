@@ -165,7 +165,7 @@ impl Postgres {
 
     /// Makes the partitions that are not known to exist.
     async fn make_months(&self, months: KnownMonths) -> Result<(), StoreError> {
-        let missing: Vec<_> = months.difference(&self.months()).copied().collect();
+        let missing: Vec<_> = months.difference(&self.months.lock()).copied().collect();
         for month in missing {
             self.write(|pool| async move {
                 let sql = AssertSqlSafe(month.create_table());
@@ -173,14 +173,14 @@ impl Postgres {
                 Ok(())
             })
             .await?;
-            self.months().insert(month);
+            self.months.lock().insert(month);
         }
         Ok(())
     }
 
     /// Forgets which partitions exist after a write that failed, perhaps because another program dropped one.
     fn forget_months_on_error<T>(&self, written: Result<T, StoreError>) -> Result<T, StoreError> {
-        written.inspect_err(|_| self.months().clear())
+        written.inspect_err(|_| self.months.lock().clear())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Connections of one purpose, which are given up together when the server does not reply in time: how they are made, and how their
 //! errors name the database.
 
-use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use api::SiteName;
+use parking_lot::{Mutex, RwLock};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool};
 use tokio::time::timeout;
@@ -111,13 +111,13 @@ impl Connections {
     /// Returns the present connections.
     pub(super) fn pool(&self) -> PgPool {
         // Nothing panics under this lock.
-        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner);
+        let pool = self.pool.read();
         pool.clone()
     }
 
     /// From now on lets writes fail when the lease with this number is lost.
     pub(super) fn set_fence(&self, number: Option<u64>) -> Result<(), StoreError> {
-        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = number;
+        *self.fence.lock() = number;
         self.renew()
     }
 
@@ -128,8 +128,8 @@ impl Connections {
 
     fn renew(&self) -> Result<(), StoreError> {
         // Locked before the fence is read, so that no connections of an earlier fence take the place of later ones.
-        let mut present = self.pool.write().unwrap_or_else(PoisonError::into_inner);
-        let fence = *self.fence.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.pool.write();
+        let fence = *self.fence.lock();
         *present = pool(self.purpose, &self.config, fence)?;
         Ok(())
     }

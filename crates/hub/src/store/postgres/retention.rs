@@ -1,6 +1,5 @@
 //! Removes old history, and measures how much there is.
 
-use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -81,7 +80,7 @@ impl Postgres {
             .iter()
             .filter_map(|name| HistoryMonth::named(table, name));
         for month in months.filter(|month| month.is_before(before)) {
-            self.months().remove(&month);
+            self.months.lock().remove(&month);
             self.write(|pool| async move {
                 let sql = AssertSqlSafe(month.drop_table());
                 sqlx::raw_sql(sql).execute(&pool).await?;
@@ -94,7 +93,7 @@ impl Postgres {
 
     /// Returns the size of the database; the numbers of rows can be some minutes old.
     pub(super) async fn size(&self) -> Result<StoreInfo, StoreError> {
-        let counted = *self.counted();
+        let counted = *self.counted.lock();
         let fresh = counted.filter(|(when, _)| when.elapsed() < COUNT_INTERVAL);
         let info = self
             .read(|pool| async move {
@@ -107,14 +106,9 @@ impl Postgres {
             })
             .await?;
         if fresh.is_none() {
-            *self.counted() = Some((Instant::now(), info));
+            *self.counted.lock() = Some((Instant::now(), info));
         }
         Ok(info)
-    }
-
-    fn counted(&self) -> MutexGuard<'_, Option<(Instant, StoreInfo)>> {
-        // A plain value, whole at any moment.
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

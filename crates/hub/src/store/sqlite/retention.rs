@@ -1,6 +1,5 @@
 //! Removes old history with the space that it took, and measures how much there is.
 
-use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -87,7 +86,7 @@ impl SqliteDatabase {
 
     /// Returns the size of the database; the numbers of rows can be some minutes old.
     pub(super) async fn info(&self) -> Result<StoreInfo, sqlx::Error> {
-        let counted = *self.counted();
+        let counted = *self.counted.lock();
         let mut info = match counted {
             Some((when, info)) if when.elapsed() < COUNT_INTERVAL => info,
             _ => self.count().await?,
@@ -105,13 +104,8 @@ impl SqliteDatabase {
         ] {
             *count = unsigned(self.number(sql).await?);
         }
-        *self.counted() = Some((Instant::now(), info));
+        *self.counted.lock() = Some((Instant::now(), info));
         Ok(info)
-    }
-
-    fn counted(&self) -> MutexGuard<'_, Option<(Instant, StoreInfo)>> {
-        // A plain value, whole at any moment.
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn number(&self, sql: &'static str) -> Result<i64, sqlx::Error> {

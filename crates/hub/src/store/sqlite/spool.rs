@@ -8,10 +8,10 @@
 mod file;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hiflying::Mac;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -84,7 +84,7 @@ impl Spool {
 
     /// Returns true if it can be used, as far as is known.
     pub(crate) fn is_usable(&self) -> bool {
-        let retry_at = *self.retry_at();
+        let retry_at = *self.retry_at.lock();
         retry_at.is_none_or(|at| at <= Instant::now())
     }
 
@@ -201,7 +201,7 @@ impl Spool {
     ) -> Result<T, StoreError> {
         let error = match timeout(OPERATION_TIMEOUT, work).await {
             Ok(Ok(value)) => {
-                *self.retry_at() = None;
+                *self.retry_at.lock() = None;
                 self.status
                     .send_if_modified(|status| status.error.take().is_some());
                 return Ok(value);
@@ -223,7 +223,7 @@ impl Spool {
         }
         let text = api::ErrorChain(&error).to_string();
         if !matches!(error, StoreError::Damaged { .. }) {
-            *self.retry_at() = Some(Instant::now() + RETRY_DELAY);
+            *self.retry_at.lock() = Some(Instant::now() + RETRY_DELAY);
         }
         self.status.send_modify(|status| {
             if status.error.is_none() {
@@ -264,11 +264,6 @@ impl Spool {
             status.dropped += dropped;
             dropped > 0
         });
-    }
-
-    fn retry_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        // A plain value, whole at any moment.
-        self.retry_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The operator of a flow at a terminal.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hue::{FlowProgress, FlowQuestion, HueError, Operator};
+use parking_lot::Mutex;
 
 use crate::error::Failure;
 use crate::ui::{DIM, GOOD, Ui, WARN, clean, paint};
@@ -34,7 +34,7 @@ impl<'a> TerminalOperator<'a> {
 
     /// Converts the error of a flow. If a question could not be asked, that is the reason of the failure.
     pub(super) fn failure(&self, error: HueError) -> Failure {
-        match (error, self.locked().unasked.take()) {
+        match (error, self.state.lock().unasked.take()) {
             (HueError::NotConfirmed, Some(unasked)) => unasked,
             (error, _) => error.into(),
         }
@@ -42,11 +42,7 @@ impl<'a> TerminalOperator<'a> {
 
     /// Tells whether a touchlink was started, which may have captured a bulb.
     pub(super) fn has_touchlinked(&self) -> bool {
-        self.locked().has_touchlinked
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, OperatorState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().has_touchlinked
     }
 
     /// Shows a countdown: in place on a terminal, once elsewhere.
@@ -56,14 +52,14 @@ impl<'a> TerminalOperator<'a> {
                 .ui
                 .live(&format!("\u{2026} {what} ({} s left)", left.as_secs()));
         }
-        if self.locked().waiting.replace(what) != Some(what) {
+        if self.state.lock().waiting.replace(what) != Some(what) {
             let line = format!("{what} (at most {} s)", left.as_secs());
             self.ui.status(paint(DIM, format_args!("\u{2026} {line}")));
         }
     }
 
     fn print(&self, text: &str) {
-        self.locked().waiting = None;
+        self.state.lock().waiting = None;
         self.ui.status(text);
     }
 }
@@ -71,7 +67,7 @@ impl<'a> TerminalOperator<'a> {
 impl Operator for TerminalOperator<'_> {
     fn report(&self, progress: FlowProgress) {
         tracing::debug!(?progress, "hue");
-        self.locked().has_touchlinked |= matches!(progress, FlowProgress::Touchlink { .. });
+        self.state.lock().has_touchlinked |= matches!(progress, FlowProgress::Touchlink { .. });
         match &progress {
             FlowProgress::PressTheButton { left } => {
                 self.count_down("press the round button on the bridge", *left);
@@ -102,7 +98,7 @@ impl Operator for TerminalOperator<'_> {
         match self.ui.confirm(&lay_out(&question.to_string())).await {
             Ok(answer) => answer,
             Err(failure) => {
-                self.locked().unasked = Some(failure);
+                self.state.lock().unasked = Some(failure);
                 false
             }
         }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
 
 use hiflying::settings::{Mode, SocketSettings};
 use hiflying::{Credentials, DiscoveryWord, Mac};
+use parking_lot::Mutex;
 use plugs::{FamilyId, Plug};
 
 use harden::web::WebAccess;
@@ -68,12 +68,12 @@ impl Evidence {
     /// Adds facts.
     pub(super) fn note(&self, add: impl FnOnce(&mut Facts)) {
         // The facts of a check that panicked are still true.
-        add(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        add(&mut self.0.lock());
     }
 
     /// Reads facts.
     pub(super) fn read<T>(&self, query: impl FnOnce(&Facts) -> T) -> T {
-        query(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        query(&self.0.lock())
     }
 
     /// Tells whether a plug family has replied, so that no further scan is needed.
@@ -82,6 +82,6 @@ impl Evidence {
     }
 
     pub(super) fn into_facts(self) -> Facts {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.0.into_inner()
     }
 }
