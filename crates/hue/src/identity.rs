@@ -63,19 +63,7 @@ impl utoipa::PartialSchema for BridgeId {
 #[cfg(feature = "schema")]
 impl utoipa::ToSchema for BridgeId {}
 
-impl Serialize for BridgeId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for BridgeId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
-    }
-}
+json_is_text!(BridgeId);
 
 /// The version of a bridge's API; its parts compare as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,6 +11,24 @@
 //! * [`error`]: the errors. [`key`]: the secret of a bridge; [`keyring`]: the file of these secrets.
 //! * `net` (a feature): sockets, certificates, discovery.
 
+/// Implements serde for a type that is read with `FromStr` and written with `Display`.
+macro_rules! json_is_text {
+    ($kind:ident) => {
+        impl serde::Serialize for $kind {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $kind {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
 pub mod address;
 pub mod error;
 pub mod fingerprint;
