@@ -23,8 +23,9 @@ need_packages() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing ${missing[*]}"
-    as_root apt-get update -qq >&2 || true
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "${missing[@]}" >&2 \
+    # One at a time: apt waits for no other that reads the lists of packages.
+    as_root flock /var/cache/apt apt-get update -qq >&2 || true
+    as_root flock /var/cache/apt env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "${missing[@]}" >&2 \
         || say "could not install all of: ${missing[*]}; going on without"
 }
 
